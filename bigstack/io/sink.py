@@ -1,0 +1,62 @@
+"""What an image is written to: tiles are encoded by the tasks, in any order, and put in place in order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from bigstack.geometry import PixelSize, Tile
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """What a writer has to know of an image before the first pixel of it is there."""
+
+    shape: tuple[int, int, int]
+    """Sizes of (y, x, channel)."""
+    dtype: str
+    """NumPy name of the dtype: uint8, uint16 or float32."""
+    pixel_size: PixelSize | None = None
+    """Physical size, None when only pixels are known."""
+    channels: tuple[str, ...] = ()
+    """Channel names, empty when they have none."""
+    icc_profile: bytes = b""
+    exif: bytes = b""
+    description: str = ""
+
+
+class Sink(ABC):
+    """An output being written tile by tile; picklable, so that tasks on other machines can encode.
+
+    Life: `open` (once, in the driver) -> for every tile `encode` (in a task, in parallel, any order, safe
+    to repeat) -> `put` (in the driver, row-major order) -> `finish` (makes the output appear under its
+    name) or `abort` (leaves nothing that looks complete).
+    """
+
+    spec: ImageSpec
+    multiple: tuple[int, int] = (1, 1)
+    """Tile borders (but the image's own) must be multiples of this: chunk, shard or TIFF tile."""
+    full_width: bool = False
+    """True when tiles must span the whole width (scanline formats)."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Create the unfinished output beside its final name."""
+
+    @abstractmethod
+    def encode(self, tile: Tile, pixels: np.ndarray) -> object:
+        """Compress, or already store, the tile's pixels (y, x, channel); what it returns goes to `put`."""
+
+    @abstractmethod
+    def put(self, tile: Tile, encoded: object) -> None:
+        """Take what `encode` gave; called tile after tile, left to right, top to bottom."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Complete the output and move it to its final name."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Remove the unfinished output."""

@@ -1,0 +1,34 @@
+"""The one registry of what results are called, and of their dims, dtype and unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STACK_DIMS = ("z", "y", "x", "channel")
+"""Dims of every stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of a result Dataset.
+
+    `dtype` None means the dtype of the stack. `unit` "z" means the unit of the stack's z coordinate.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str | None
+    unit: str
+    description: str
+
+
+VARIABLES = {
+    v.name: v
+    for v in (
+        Variable("image", ("y", "x", "channel"), None, "", "all-in-focus image"),
+        Variable("index", ("y", "x"), "uint16", "frame", "frame that is sharpest at the pixel"),
+        Variable("depth", ("y", "x"), "float32", "z", "z of the sharpest frame at the pixel"),
+        Variable("focus", ("z", "y", "x"), "float32", "", "focus measure"),
+        Variable("density", ("y", "x"), "float32", "", "kernel density of focus"),
+    )
+}
