@@ -32,7 +32,9 @@ class Sink(ABC):
 
     Life: `open` (once, in the driver) -> for every tile `encode` (in a task, in parallel, any order, safe
     to repeat) -> `put` (in the driver, row-major order) -> `finish` (makes the output appear under its
-    name) or `abort` (leaves nothing that looks complete).
+    name), `abort` (leaves nothing that looks complete) or `pause` (keeps what the same run can go on with).
+    A multiscale output has more `levels` than one: after the last `put`, `build_level` is a task of its own
+    for every item of `level_tasks`, level by level.
     """
 
     spec: ImageSpec
@@ -40,6 +42,8 @@ class Sink(ABC):
     """Tile borders (but the image's own) must be multiples of this: chunk, shard or TIFF tile."""
     full_width: bool = False
     """True when tiles must span the whole width (scanline formats)."""
+    levels: int = 1
+    """Resolutions of the output; those above 0 are made by `build_level`."""
 
     @abstractmethod
     def open(self) -> None:
@@ -60,3 +64,18 @@ class Sink(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Remove the unfinished output."""
+
+    def done_tiles(self) -> frozenset[Tile]:
+        """Tiles that an interrupted run has already stored and that need neither `encode` nor `put`."""
+        return frozenset()
+
+    def level_tasks(self, level: int) -> list[Tile]:
+        """What is left of `level` (1 and up) to build, in its own pixels; all of level - 1 must be there."""
+        return []
+
+    def build_level(self, level: int, tile: Tile) -> None:
+        """Make one tile of `level` from the level below it, in a task; parallel, safe to repeat."""
+
+    def pause(self) -> None:
+        """Let go of the output and keep what a later run can continue from; nothing, unless overridden."""
+        self.abort()
