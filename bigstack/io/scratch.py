@@ -1,0 +1,80 @@
+"""A folder where a run keeps pieces between two passes, instead of in memory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class Parked:
+    """Arrays of one tile that lie on disk; small, picklable, read again on demand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self, name: str) -> Any:
+        """The array, or list of arrays, that was parked as `name`."""
+        single = self.folder / f"{name}.npy"
+        if single.exists():
+            return np.load(single, mmap_mode="r")
+        return [np.load(path) for path in sorted(self.folder.glob(f"{name}-*.npy"))]
+
+
+class Scratch:
+    """Keeps named arrays of tiles in one folder; what is there and whole is not computed again.
+
+    A tile's arrays are a folder that gets its name once all of them are on disk, so that a run killed
+    half-way leaves nothing that a later run would believe.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def __dask_tokenize__(self) -> object:
+        return ("Scratch", str(self.folder))
+
+    def find(self, key: str) -> Parked | None:
+        """What an earlier task or run parked as `key`, or None."""
+        place = self.folder / key
+        return Parked(place) if place.is_dir() else None
+
+    def begin(self, key: str) -> Unparked:
+        """Start parking: arrays go into an unfinished folder until `Unparked.finish`."""
+        return Unparked(self.folder, key)
+
+
+class Unparked:
+    """Arrays of one tile on their way to disk."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.final = folder / key
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two tasks may park one tile at once (a worker thought lost): each has a folder of its own.
+        self.folder = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder))
+
+    def empty(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An array on disk to be filled piece by piece; its pages are the file's, not the process's."""
+        path = self.folder / f"{name}.npy"
+        return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+    def save(self, name: str, value: np.ndarray | list[np.ndarray]) -> None:
+        """Write one array, or a list of them."""
+        if isinstance(value, np.ndarray):
+            np.save(self.folder / f"{name}.npy", value, allow_pickle=False)
+            return
+        for i, array in enumerate(value):
+            np.save(self.folder / f"{name}-{i:05d}.npy", array, allow_pickle=False)
+
+    def finish(self) -> Parked:
+        """Give the folder its name; whoever comes second finds the first one's, which is equal."""
+        try:
+            self.folder.rename(self.final)
+        except OSError:
+            if not self.final.is_dir():
+                raise
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return Parked(self.final)

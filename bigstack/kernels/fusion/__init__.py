@@ -1,0 +1,1 @@
+"""Fusion methods: each file holds one, as folds over the frames of a tile."""
