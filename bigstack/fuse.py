@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, get_args
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 
 from bigstack.engine.combine import combine
-from bigstack.engine.sources import as_source
-from bigstack.engine.tiles import SUB_TILE, Tiles, map_overlap
+from bigstack.engine.layout import Layout
+from bigstack.engine.plan import DEFAULT_LIMIT, available_workers, parse_bytes, plan
+from bigstack.engine.tiles import Tiles
 from bigstack.errors import InputError, choose
-from bigstack.io.scratch import Scratch
 from bigstack.kernels.focus import measure as find_measure
-from bigstack.kernels.fusion.average import Average, Kind
-from bigstack.kernels.fusion.base import Base, BaseKind
+from bigstack.kernels.fusion.average import Average
+from bigstack.kernels.fusion.base import Base
 from bigstack.kernels.fusion.pyramid import Chain, Collapse, PyramidSelect, pyramid_levels
-from bigstack.kernels.fusion.select import Select, Ties
-from bigstack.kernels.pyramid import BINOMIAL, level_shapes
-from bigstack.names import STACK_DIMS
-
-Method = Literal["pyramid", "select", "average"]
+from bigstack.kernels.fusion.select import Select
+from bigstack.kernels.pyramid import BINOMIAL
+from bigstack.names import STACK_DIMS, BaseKind, FusionMethod, Projection, Ties
 
 FINE_LEVELS = 3
 """Levels fused at a time while the image is large: their halo is 44 pixels, that of 9 levels 3068."""
@@ -35,11 +34,12 @@ WHOLE = 2048**2
 def fuse(
     stack: xr.DataArray,
     *,
-    method: Method = "pyramid",
+    method: FusionMethod = "pyramid",
     focus_channel: str | int | list[str | int] | None = None,
     tile: int | tuple[Any, Any] | None = None,
     z_block: int | None = None,
-    scratch: Scratch | None = None,
+    memory_limit: int | str = DEFAULT_LIMIT,
+    scratch: str | Path | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Fuse a stack into one all-in-focus image, lazily.
@@ -55,11 +55,15 @@ def fuse(
     focus_channel
         Channel, or channels, by name or number, that focus is measured on; all when not given.
     tile
-        Pixels a side of the output tiles, or (y, x) of them. It never changes the result.
+        Pixels a side of the output tiles, or (y, x) of them; the largest that `memory_limit` allows when
+        not given. It never changes the result.
     z_block
         Frames a task, when there are more workers than tiles. It never changes the result either.
+    memory_limit
+        Memory of one process, bytes or a text such as ``"2GB"``.
     scratch
-        Where to keep what passes hand to each other, for images that outgrow memory.
+        Folder in which passes hand pieces to each other, for images that outgrow memory; in memory when
+        not given.
     options
         Those of the method, listed with it in this module.
 
@@ -80,6 +84,33 @@ def fuse(
     >>> fuse(stack).image.dtype
     dtype('uint8')
     """
+    limit = parse_bytes(memory_limit)
+
+    def planner(fold: Any, source: Any, passes: int) -> Any:
+        return plan(
+            fold,
+            source,
+            workers=available_workers(),
+            memory_limit=limit,
+            passes=passes,
+            scratch=scratch is not None,
+        )
+
+    layout = Layout(
+        tile=tile, z_block=z_block, planner=planner, scratch=None if scratch is None else Path(scratch)
+    )
+    return fuse_by(stack, layout, method=method, focus_channel=focus_channel, **options)
+
+
+def fuse_by(
+    stack: xr.DataArray,
+    layout: Layout,
+    *,
+    method: FusionMethod = "pyramid",
+    focus_channel: str | int | list[str | int] | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """`fuse` with a layout of the caller's, who wants to know its plan."""
     choose(method, METHODS, "method")
     if not isinstance(stack, xr.DataArray) or stack.dims != STACK_DIMS:
         found = getattr(stack, "dims", type(stack).__name__)
@@ -88,16 +119,14 @@ def fuse(
     for name in options:
         choose(name, method_options(method), f"option of method {method!r}")
     array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
-    as_source(array)
     channels = _channel_numbers(stack, focus_channel)
-    layout = {"tile": tile, "z_block": z_block, "scratch": scratch}
     return _dataset(stack, function(array, channels, layout, **options))
 
 
 def pyramid(
     stack: da.Array,
     channels: tuple[int, ...],
-    layout: dict[str, Any],
+    layout: Layout,
     *,
     levels: int | None = None,
     min_size: int = 32,
@@ -122,7 +151,7 @@ def pyramid(
     a
         Middle tap of Burt and Adelson's generating kernel. 0.375 runs on fast integers, others in float64.
     """
-    choose(base, BASES, "base")
+    choose(base, get_args(BaseKind), "base")
     _odd("window", window)
     _odd("base_size", base_size)
     if not 0.25 <= a <= 0.75:
@@ -135,12 +164,10 @@ def pyramid(
         whole = done > 0 and below.shape[1] * below.shape[2] <= WHOLE
         step = total - done if whole else min(FINE_LEVELS, total - done)
         fold = PyramidSelect(chain, step, window, channels, with_index=done == 0)
-        stages.append(_stage(fold, below, layout, first=done == 0, whole=whole))
+        stages.append(layout.below(fold, below, whole=whole) if done else layout.first(fold, below, passes=2))
         below, done = stages[-1].output("reduced"), done + step
     found = {"index": stages[0].output("index")}
-    lowest = map_overlap(
-        Base(chain, base, base_size, channels), below, tile=max(below.shape[1:3]), sub_tile=None, depend=True
-    ).output("base")
+    lowest = layout.below(Base(chain, base, base_size, channels), below, whole=True).output("base")
     for i, stage in reversed(list(enumerate(stages))):
         function = Collapse(chain, last=i == 0)
         lowest = combine(function, stage, "bands", lowest, dtype=function.dtype)
@@ -150,7 +177,7 @@ def pyramid(
 def select(
     stack: da.Array,
     channels: tuple[int, ...],
-    layout: dict[str, Any],
+    layout: Layout,
     *,
     measure: str = "sml",
     smoothing: float = 2.0,
@@ -170,17 +197,17 @@ def select(
     measure_options
         Options of the focus measure, such as ``{"window": 9}``.
     """
-    choose(ties, ("first", "last"), "ties")
+    choose(ties, get_args(Ties), "ties")
     if not 0 <= smoothing <= 1000:
         raise InputError(f"smoothing must be 0 to 1000 pixels, got {smoothing}")
     checked = find_measure(measure).check(measure_options or {})
     fold = Select(measure, tuple(sorted(checked.items())), float(smoothing), channels, ties)
-    tiles = _stage(fold, stack, layout, first=True, whole=False)
+    tiles = layout.first(fold, stack)
     return {"image": tiles.output("image"), "index": tiles.output("index")}
 
 
 def average(
-    stack: da.Array, channels: tuple[int, ...], layout: dict[str, Any], *, kind: Kind = "mean"
+    stack: da.Array, channels: tuple[int, ...], layout: Layout, *, kind: Projection = "mean"
 ) -> dict[str, da.Array]:
     """Projection along z.
 
@@ -189,8 +216,8 @@ def average(
     kind
         ``mean``, ``min`` or ``max``.
     """
-    choose(kind, ("mean", "min", "max"), "kind")
-    return {"image": _stage(Average(kind), stack, layout, first=True, whole=False).output("image")}
+    choose(kind, get_args(Projection), "kind")
+    return {"image": layout.first(Average(kind), stack).output("image")}
 
 
 METHODS: dict[str, Callable[..., dict[str, da.Array]]] = {
@@ -200,23 +227,11 @@ METHODS: dict[str, Callable[..., dict[str, da.Array]]] = {
 }
 """Every fusion method by name; its keyword-only parameters are its options."""
 
-BASES = ("average", "energy", "entropy", "focusstack")
-
 
 def method_options(method: str) -> dict[str, inspect.Parameter]:
     """Options of a method: name, default and type."""
     parameters = inspect.signature(METHODS[choose(method, METHODS, "method")]).parameters.values()
     return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
-def _stage(fold: Any, stack: da.Array, layout: dict[str, Any], *, first: bool, whole: bool) -> Tiles:
-    """One fold over a stack: the user's tiles for the first, whole images or default tiles below it."""
-    scratch = layout["scratch"]
-    if first:
-        return map_overlap(fold, stack, tile=layout["tile"], z_block=layout["z_block"], scratch=scratch)
-    if whole:
-        return map_overlap(fold, stack, tile=max(stack.shape[1:3]), sub_tile=None, scratch=scratch, depend=True)
-    return map_overlap(fold, stack, tile=SUB_TILE, scratch=scratch, depend=True)
 
 
 def _levels(shape: tuple[int, ...], levels: int | None, min_size: int) -> int:
@@ -256,7 +271,11 @@ def _dataset(stack: xr.DataArray, arrays: dict[str, da.Array]) -> xr.Dataset:
     attrs = {name: value for name, value in stack.attrs.items() if name != "audit"}
     flat = {name: stack.coords[name] for name in ("y", "x") if name in stack.coords}
     colour = {"channel": stack.coords["channel"]} if "channel" in stack.coords else {}
-    found = {"image": xr.DataArray(arrays["image"], dims=("y", "x", "channel"), coords={**flat, **colour}, attrs=attrs)}
+    found = {
+        "image": xr.DataArray(
+            arrays["image"], dims=("y", "x", "channel"), coords={**flat, **colour}, attrs=attrs
+        )
+    }
     if "index" in arrays:
         plain = {name: attrs[name] for name in ("pixel_size", "units") if name in attrs}
         index = xr.DataArray(arrays["index"], dims=("y", "x"), coords=flat, attrs={**plain, "unit": "frame"})

@@ -1,11 +1,24 @@
-"""The one registry of what results are called, and of their dims, dtype and unit."""
+"""The one registry of what things are called: dims, methods, and the variables of a result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 STACK_DIMS = ("z", "y", "x", "channel")
 """Dims of every stack."""
+
+FusionMethod = Literal["pyramid", "select", "average"]
+"""Names of the fusion methods, here so that the command line can list them without importing them."""
+
+BaseKind = Literal["average", "energy", "entropy", "focusstack"]
+"""Rules for the lowest level of a pyramid."""
+
+Projection = Literal["mean", "min", "max"]
+"""Projections along z."""
+
+Ties = Literal["first", "last"]
+"""Which of equally sharp frames wins."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,7 @@ Function = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
 """Payload arrays of a padded sub-tile and the coarse image (y, x, channel) of it -> its pixels."""
 
 
-def combine(
-    function: Function, tiles: Tiles, payload: str, coarse: da.Array, *, dtype: np.dtype
-) -> da.Array:
+def combine(function: Function, tiles: Tiles, payload: str, coarse: da.Array, *, dtype: np.dtype) -> da.Array:
     """Apply `function` to each tile's `payload` and the part of `coarse` that its padded tile covers.
 
     `coarse` (y, x, channel) keeps every `fold.grid`-th pixel of the tiles' image. The result

@@ -303,7 +303,9 @@ def _run_source(where: tuple[slice, ...], job: Job) -> Any:
     return fold_tile(job, job.source, Tile(y.start, y.stop, x.start, x.stop), range(z.start, z.stop))
 
 
-def _source_layer(name: str, job: Job, of_z: Sequence[int], rows: Sequence[int], columns: Sequence[int]) -> Any:
+def _source_layer(
+    name: str, job: Job, of_z: Sequence[int], rows: Sequence[int], columns: Sequence[int]
+) -> Any:
     chunks = (tuple(rows), tuple(columns)) if job.finish else (tuple(of_z), tuple(rows), tuple(columns))
     letters = "yx" if job.finish else "zyx"
     return blockwise(_run_source, name, letters, ArraySliceDep(chunks), letters, numblocks={}, job=job)
@@ -330,7 +332,14 @@ def _block_layer(
             )
         )
         key = (name, j, k) if job.finish else (name, i, j, k)
-        layer[key] = (_run_blocks, job, tile, range(z.start, z.stop), keys, [(stack.name, *at, 0) for at in keys])
+        layer[key] = (
+            _run_blocks,
+            job,
+            tile,
+            range(z.start, z.stop),
+            keys,
+            [(stack.name, *at, 0) for at in keys],
+        )
     return HighLevelGraph.from_collections(name, layer, dependencies=[stack])
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from bigstack.kernels.fold import Output, Window
-
-Kind = Literal["mean", "min", "max"]
+from bigstack.names import Projection
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Average:
     frame to the last, which is why floats are not merged from blocks of z.
     """
 
-    kind: Kind = "mean"
+    kind: Projection = "mean"
 
     halo = 0
     grid = 1

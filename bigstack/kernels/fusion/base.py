@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from bigstack.kernels.fold import Output, Window
 from bigstack.kernels.fusion.pyramid import Chain
 from bigstack.kernels.luminance import luminance
-
-BaseKind = Literal["average", "energy", "entropy", "focusstack"]
+from bigstack.names import BaseKind
 
 
 @dataclass(frozen=True)

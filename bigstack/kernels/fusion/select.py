@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from bigstack.kernels.filters import gaussian_blur, gaussian_radius
 from bigstack.kernels.focus import measure
 from bigstack.kernels.fold import Output, Window
 from bigstack.kernels.luminance import luminance
-
-Ties = Literal["first", "last"]
+from bigstack.names import Ties
 
 
 @dataclass(frozen=True)
@@ -89,4 +88,3 @@ class Select:
     def finish(self, state: dict[str, Any]) -> dict[str, Any]:
         """Image and index."""
         return {"image": state["image"], "index": state["index"]}
-

@@ -1,0 +1,169 @@
+"""Executors: each computes the keys of a graph and tells the driver as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dask.highlevelgraph import HighLevelGraph
+
+from bigstack.engine.plan import available_workers
+from bigstack.errors import InputError, RunError
+
+Done = Callable[[Any, Any], None]
+
+
+class ThreadExecutor:
+    """Threads of this process; OpenCV keeps to one thread a task."""
+
+    in_process = True
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(self, graph: HighLevelGraph, keys: list, done: Done) -> None:
+        """Compute `keys`; ``done`` is called in the driver's thread."""
+        import cv2
+        from dask.array.optimization import optimize
+        from dask.callbacks import Callback
+        from dask.threaded import get
+
+        cv2.setNumThreads(1)
+        wanted = set(keys)
+
+        def posttask(key: Any, result: Any, *_: Any) -> None:
+            if key in wanted:
+                done(key, result)
+
+        with Callback(posttask=posttask):
+            get(optimize(graph, keys), keys, num_workers=self.workers)
+
+
+class DistributedExecutor:
+    """A Dask cluster, this machine's or another."""
+
+    in_process = False
+
+    def __init__(self, client: Any, workers: int) -> None:
+        self.client = client
+        self.workers = workers
+
+    def run(self, graph: HighLevelGraph, keys: list, done: Done) -> None:
+        """Compute `keys`; results are taken from the workers, and forgotten there, as they are ready."""
+        from dask.delayed import Delayed
+        from distributed import as_completed
+
+        futures = self.client.compute([Delayed(key, graph) for key in keys])
+        numbers = {future.key: key for future, key in zip(futures, keys, strict=True)}
+        queue = as_completed(futures, with_results=True)
+        del futures
+        try:
+            for future, result in queue:
+                done(numbers[future.key], result)
+                future.release()
+        except BaseException:
+            for future in list(queue.futures):
+                future.cancel()
+            raise
+
+
+def _prepare_worker() -> str:
+    import cv2
+
+    import bigstack
+
+    cv2.setNumThreads(1)
+    return bigstack.__version__
+
+
+@contextmanager
+def open_executor(
+    *,
+    workers: int | None = None,
+    processes: bool = False,
+    scheduler: str | None = None,
+    scheduler_file: Path | None = None,
+    memory_limit: int | None = None,
+) -> Iterator[ThreadExecutor | DistributedExecutor]:
+    """Give an executor, and close what it opened.
+
+    Parameters
+    ----------
+    workers
+        Tasks at once; as many as there are processors when not given. A running cluster has its own.
+    processes
+        Worker processes of this machine instead of threads.
+    scheduler
+        Address of a running Dask scheduler, such as ``tcp://host:8786``.
+    scheduler_file
+        Its scheduler file, instead of the address.
+    memory_limit
+        Bytes a worker process may use, for `processes`.
+    """
+    given = [name for name, value in _choices(processes, scheduler, scheduler_file).items() if value]
+    if len(given) > 1:
+        raise InputError(f"only one of {', '.join(given)} can say where to run")
+    if not given:
+        yield ThreadExecutor(workers or available_workers())
+        return
+    if processes:
+        with _local_client(workers or available_workers(), memory_limit) as client:
+            yield DistributedExecutor(client, workers or available_workers())
+        return
+    with _remote_client(scheduler, scheduler_file) as client:
+        yield DistributedExecutor(client, sum(client.nthreads().values()))
+
+
+def _choices(processes: bool, scheduler: Any, scheduler_file: Any) -> dict[str, Any]:
+    return {"--processes": processes, "--scheduler": scheduler, "--scheduler-file": scheduler_file}
+
+
+@contextmanager
+def _local_client(workers: int, memory_limit: int | None) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=memory_limit or "auto",
+            silence_logs=40,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        client.run(_prepare_worker)
+        yield client
+
+
+@contextmanager
+def _remote_client(scheduler: str | None, scheduler_file: Path | None) -> Iterator[Any]:
+    from distributed import Client
+
+    import bigstack
+
+    where = scheduler or str(scheduler_file)
+    if scheduler_file is not None and not scheduler_file.exists():
+        raise InputError(f"no scheduler file at {scheduler_file}")
+    try:
+        client = Client(address=scheduler, scheduler_file=scheduler_file, timeout=10)
+    except (OSError, ValueError) as error:
+        raise RunError(f"no Dask scheduler answers at {where} ({error}); is it running?") from error
+    with client:
+        try:
+            versions = client.run(_prepare_worker)
+        except ModuleNotFoundError as error:
+            raise RunError(f"workers at {where} lack a package: {error}; install bigstack there") from error
+        if not versions:
+            raise RunError(f"the scheduler at {where} has no workers; start some with: dask worker {where}")
+        other = {address: v for address, v in versions.items() if v != bigstack.__version__}
+        if other:
+            address, version = next(iter(other.items()))
+            raise RunError(
+                f"worker {address} has bigstack {version}, this is {bigstack.__version__}; install equal versions"
+            )
+        yield client

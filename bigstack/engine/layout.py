@@ -1,0 +1,65 @@
+"""How a lazy operation is cut into tasks: tiles as asked for, or as a memory plan finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+
+from bigstack.engine.plan import Plan
+from bigstack.engine.sources import as_source
+from bigstack.engine.tiles import SUB_TILE, Tiles, map_overlap
+from bigstack.io.scratch import Scratch
+from bigstack.io.source import Source
+from bigstack.kernels.fold import Fold
+
+Planner = Callable[[Fold, Source, int], Plan]
+"""Finds the plan of a fold over a source in so many passes."""
+
+
+class Layout:
+    """Tiles, blocks of z and scratch space of the folds of one operation.
+
+    Attributes
+    ----------
+    plan
+        The plan of the first fold, once there is one.
+    """
+
+    def __init__(
+        self,
+        *,
+        tile: Any = None,
+        z_block: int | None = None,
+        planner: Planner | None = None,
+        scratch: Path | None = None,
+    ) -> None:
+        self.tile = tile
+        self.z_block = z_block
+        self.planner = planner
+        self.plan: Plan | None = None
+        self._scratch = scratch
+
+    @property
+    def scratch(self) -> Scratch | None:
+        """Where passes hand pieces to each other, None for in memory."""
+        if self._scratch is None or (self.plan is not None and not self.plan.scratch):
+            return None
+        return Scratch(self._scratch)
+
+    def first(self, fold: Fold, stack: da.Array, *, passes: int = 1) -> Tiles:
+        """The fold over the full-size frames."""
+        tile = self.tile
+        if tile is None and self.planner is not None:
+            self.plan = self.planner(fold, as_source(stack), passes)
+            tile = self.plan.tile
+        return map_overlap(fold, stack, tile=tile, z_block=self.z_block, scratch=self.scratch)
+
+    def below(self, fold: Fold, stack: da.Array, *, whole: bool) -> Tiles:
+        """A fold over reduced frames that tasks of the same graph make."""
+        tile = max(stack.shape[1:3]) if whole else SUB_TILE
+        return map_overlap(
+            fold, stack, tile=tile, sub_tile=None if whole else SUB_TILE, scratch=self.scratch, depend=True
+        )

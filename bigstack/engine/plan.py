@@ -1,0 +1,207 @@
+"""How large a tile may be, and what a run costs, told before any work."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bigstack.engine.tiles import SUB_TILE, even_split
+from bigstack.errors import InputError, MemoryLimitError
+from bigstack.geometry import Tile
+from bigstack.io.source import Source
+from bigstack.kernels.fold import Fold
+
+DEFAULT_LIMIT = 2 * 10**9
+"""Memory limit in bytes where none is given."""
+
+PROCESS = 260 * 10**6
+"""Bytes of a process that has imported everything and computed nothing (measured 190-240 MB)."""
+
+LARGEST, SMALLEST = 8192, 256
+"""Pixels a side of the tiles that a plan tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sizes of a run."""
+
+    tile: tuple[int, int]
+    """Height and width of the output tiles."""
+    tiles: int
+    tasks: int
+    workers: int
+    bytes_read: int
+    """Decoded bytes that tasks read, halos and frames decoded more than once included."""
+    peak_memory: int
+    """Bytes of one process at its peak."""
+    memory_limit: int
+    scratch: bool
+    """Whether pieces between two passes go to disk."""
+    scratch_bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def parse_bytes(text: str | int) -> int:
+    """Bytes of a size such as ``2GB`` (10**9), ``512MiB`` (2**20) or a plain number.
+
+    Examples
+    --------
+    >>> parse_bytes("2GB"), parse_bytes("1.5 MiB")
+    (2000000000, 1572864)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]?\s*", str(text))
+    if not match or float(match[1]) <= 0:
+        raise InputError(
+            f"a memory size is a number with B, kB, MB, GB, TB or KiB, MiB, GiB, TiB; got {text!r}"
+        )
+    power = " kmgt".index(match[2].lower() or " ")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+def show_bytes(size: float) -> str:
+    """A size for people.
+
+    Examples
+    --------
+    >>> show_bytes(2_340_000_000)
+    '2.34 GB'
+    """
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size / 1e3:.3g} kB"
+
+
+def plan(
+    fold: Fold,
+    source: Source,
+    *,
+    workers: int = 1,
+    memory_limit: int = DEFAULT_LIMIT,
+    tile: int | None = None,
+    multiple: tuple[int, int] = (1, 1),
+    full_width: bool = False,
+    passes: int = 1,
+    scratch: bool | None = None,
+) -> Plan:
+    """Find the largest tile whose work fits `memory_limit`, or tell that none does.
+
+    Parameters
+    ----------
+    fold
+        What is computed over the frames of each tile.
+    source
+        What the frames are read from.
+    workers
+        Tasks that run at once in one process.
+    memory_limit
+        Bytes of that process, all of it.
+    tile
+        Side of the tiles in pixels where the user wants to say.
+    multiple
+        Tile borders must be multiples of this, as the output asks.
+    full_width
+        Whether tiles must span the whole width.
+    passes
+        2 when tiles hand pieces on to a second pass.
+    scratch
+        Whether those pieces go to disk; found from the limit when not given.
+
+    Raises
+    ------
+    MemoryLimitError
+        When even the smallest tile needs more; the message has the sizes.
+    """
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
+    sides = [tile] if tile is not None else _candidates(source, workers, multiple, full_width)
+    smallest: Plan | None = None
+    for side in sides:
+        size = _tile_size(side, source, multiple, full_width)
+        for on_disk in [scratch] if scratch is not None else [False, True]:
+            found = _cost(fold, source, size, workers, memory_limit, passes, on_disk)
+            if found.peak_memory <= memory_limit:
+                return found
+            smallest = found if smallest is None or found.peak_memory < smallest.peak_memory else smallest
+    assert smallest is not None
+    raise MemoryLimitError(
+        f"this needs {show_bytes(smallest.peak_memory)} with tiles of {smallest.tile[0]} x {smallest.tile[1]} "
+        f"and {workers} workers, the limit is {show_bytes(memory_limit)}; raise --memory-limit, use fewer "
+        "--workers" + ("" if tile is None else ", or a smaller --tile") + _advice(source)
+    )
+
+
+def available_workers() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _advice(source: Source) -> str:
+    if not source.whole_frames:
+        return ""
+    return ", or first copy the stack to tiled storage with: bigstack convert INPUT OUT.zarr"
+
+
+def _candidates(
+    source: Source, workers: int, multiple: tuple[int, int], full_width: bool
+) -> list[int | tuple[int, int]]:
+    height, width = source.shape[1:3]
+    if source.whole_frames:
+        # Bands of the full width, as few as there are workers: a frame is then decoded once for all.
+        counts = [workers * 2**i for i in range(12)]
+        return [(-(-height // count), width) for count in counts if count < 2 * height]
+    side, found = LARGEST, []
+    while side >= SMALLEST:
+        if side == SMALLEST or -(-height // side) * -(-width // side) >= workers:
+            found.append(side)
+        side //= 2
+    return found
+
+
+def _tile_size(side: Any, source: Source, multiple: tuple[int, int], full_width: bool) -> tuple[int, int]:
+    height, width = source.shape[1:3]
+    wanted = (side, side) if isinstance(side, int) else side
+    y, x = (max(1, -(-size // step)) * step for size, step in zip(wanted, multiple, strict=True))
+    return min(y, height), width if full_width else min(x, width)
+
+
+def _cost(
+    fold: Fold, source: Source, size: tuple[int, int], workers: int, limit: int, passes: int, scratch: bool
+) -> Plan:
+    frames, height, width, channels = source.shape
+    item = source.dtype.itemsize
+    state, work = fold.bytes_per_pixel(frames, channels, source.dtype)
+    tile = Tile(0, size[0], 0, size[1])
+    parts = even_split(tile, SUB_TILE, fold.grid)
+    padded = sum((p.shape[0] + 2 * fold.halo) * (p.shape[1] + 2 * fold.halo) for p in parts)
+    largest = max((p.shape[0] + 2 * fold.halo) * (p.shape[1] + 2 * fold.halo) for p in parts)
+    outer = min(size[0] + 2 * fold.halo, height) * min(size[1] + 2 * fold.halo, width)
+    down, across = -(-height // size[0]), -(-width // size[1])
+    pixel = channels * item
+    at_once = min(workers, down * across)
+    task = padded * state + largest * work + tile.size * (pixel + 4)
+    if source.whole_frames:
+        read = (at_once + 2) * height * width * pixel
+        decoded = frames * height * width * pixel * max(1, down * across // workers)
+    else:
+        task += 2 * outer * pixel
+        read = 0
+        decoded = down * across * frames * outer * pixel
+    between = int((state + frames * channels * 2 / fold.grid**2) * height * width) if passes > 1 else 0
+    peak = PROCESS + int(at_once * task + read) + (0 if scratch or passes == 1 else between)
+    return Plan(
+        tile=size,
+        tiles=down * across,
+        tasks=passes * down * across,
+        workers=workers,
+        bytes_read=int(decoded),
+        peak_memory=peak,
+        memory_limit=limit,
+        scratch=scratch and passes > 1,
+        scratch_bytes=between if scratch else 0,
+    )

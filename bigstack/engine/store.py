@@ -1,0 +1,165 @@
+"""Write lazy results tile by tile: tasks compute and encode, the driver puts in place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Protocol
+
+import dask.array as da
+import numpy as np
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+
+from bigstack.engine.tiles import spans
+from bigstack.errors import InputError
+from bigstack.geometry import Tile
+from bigstack.io.sink import Sink
+
+
+class Executor(Protocol):
+    """Runs graphs somewhere; `bigstack.cluster` has them."""
+
+    in_process: bool
+    """Whether tasks share the driver's memory."""
+
+    def run(self, graph: HighLevelGraph, keys: list, done: Callable[[Any, Any], None]) -> None:
+        """Compute `keys`, calling ``done(key, value)`` in the driver as each is there."""
+        ...
+
+
+@dataclass
+class Progress:
+    """What has been stored so far, told to whoever watches."""
+
+    total: int
+    """Tiles to compute in this run."""
+    pixels: int
+    """Output pixels to compute in this run."""
+    skipped: int = 0
+    """Tiles that an earlier run had stored."""
+    done: int = 0
+    watch: Callable[[Progress], None] = field(default=lambda _: None, repr=False)
+    stage: str = "tiles"
+
+    def step(self) -> None:
+        """One more tile is done."""
+        self.done += 1
+        self.watch(self)
+
+
+class _Delivery:
+    """Puts encoded tiles into their sinks in row-major order, from whatever thread brings them."""
+
+    def __init__(self, sinks: Sequence[Sink], tiles: Sequence[Tile], progress: Progress) -> None:
+        self.sinks = sinks
+        self.tiles = tiles
+        self.progress = progress
+        self.lock = threading.Lock()
+        self.waiting: dict[int, list[object]] = {}
+        self.next = 0
+
+    def __call__(self, number: int, encoded: list[object]) -> None:
+        with self.lock:
+            self.waiting[number] = encoded
+            while self.next in self.waiting:
+                tile = self.tiles[self.next]
+                for sink, piece in zip(self.sinks, self.waiting.pop(self.next), strict=True):
+                    sink.put(tile, piece)
+                self.next += 1
+                self.progress.step()
+
+
+def store(
+    arrays: Sequence[da.Array],
+    sinks: Sequence[Sink],
+    executor: Executor,
+    *,
+    watch: Callable[[Progress], None] = lambda _: None,
+) -> Progress:
+    """Compute arrays (y, x[, channel]) of equal tiles in one pass and write each to its sink.
+
+    The sinks are open already; they are finished by the caller, who knows what else has to be in place.
+    Tiles that all sinks have from an interrupted run are not computed again.
+    """
+    rows, columns = arrays[0].chunks[:2]
+    if any(array.chunks[:2] != (rows, columns) for array in arrays):
+        raise InputError(f"outputs stored together need equal tiles, got {[a.chunks[:2] for a in arrays]}")
+    _check_borders(sinks, rows, columns)
+    kept = frozenset.intersection(*(sink.done_tiles() for sink in sinks))
+    places = list(product(spans(rows), spans(columns)))
+    tiles = {(j, k): Tile(y.start, y.stop, x.start, x.stop) for (j, y), (k, x) in places}
+    todo = {at: tile for at, tile in tiles.items() if tile not in kept}
+    progress = Progress(
+        len(todo), sum(tile.size for tile in todo.values()), len(tiles) - len(todo), watch=watch
+    )
+    delivery = _Delivery(sinks, list(todo.values()), progress)
+    if todo:
+        _run_tiles(arrays, sinks, executor, todo, delivery)
+    _build_levels(sinks, executor, progress)
+    return progress
+
+
+def _run_tiles(
+    arrays: Sequence[da.Array],
+    sinks: Sequence[Sink],
+    executor: Executor,
+    todo: dict[tuple[int, int], Tile],
+    delivery: _Delivery,
+) -> None:
+    name = f"store-{tokenize([array.name for array in arrays])}"
+    layer = {}
+    for number, (at, tile) in enumerate(todo.items()):
+        blocks = [(array.name, *at, *(0,) * (array.ndim - 2)) for array in arrays]
+        deliver = delivery if executor.in_process else None
+        layer[name, number] = (_store_tile, list(sinks), number, tile, deliver, blocks)
+    graph = HighLevelGraph.from_collections(name, layer, dependencies=list(arrays))
+
+    def done(key: Any, encoded: Any) -> None:
+        if not executor.in_process:
+            delivery(key[1], encoded)
+
+    executor.run(graph, list(layer), done)
+
+
+def _store_tile(
+    sinks: list[Sink], number: int, tile: Tile, deliver: _Delivery | None, blocks: list[np.ndarray]
+) -> list[object] | None:
+    encoded = [sink.encode(tile, _with_channel(block)) for sink, block in zip(sinks, blocks, strict=True)]
+    if deliver is None:
+        return encoded
+    deliver(number, encoded)
+    return None
+
+
+def _with_channel(block: np.ndarray) -> np.ndarray:
+    return block[..., None] if block.ndim == 2 else block
+
+
+def _build_levels(sinks: Sequence[Sink], executor: Executor, progress: Progress) -> None:
+    for sink in sinks:
+        for level in range(1, sink.levels):
+            name = f"level-{tokenize(id(sink), level)}"
+            layer = {
+                (name, i): (_build_level, sink, level, tile) for i, tile in enumerate(sink.level_tasks(level))
+            }
+            if layer:
+                graph = HighLevelGraph({name: layer}, {name: set()})
+                executor.run(graph, list(layer), lambda key, value: None)
+
+
+def _build_level(sink: Sink, level: int, tile: Tile) -> None:
+    sink.build_level(level, tile)
+
+
+def _check_borders(sinks: Sequence[Sink], rows: Sequence[int], columns: Sequence[int]) -> None:
+    for sink in sinks:
+        for sizes, step, side in ((rows, sink.multiple[0], "height"), (columns, sink.multiple[1], "width")):
+            if any(size % step for size in sizes[:-1]):
+                raise InputError(
+                    f"tiles' {side} must be a multiple of {step} for this output, got {sizes[0]}"
+                )
+        if sink.full_width and len(columns) > 1:
+            raise InputError("tiles must span the whole width for this output")
