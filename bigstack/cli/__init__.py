@@ -1,1 +1,46 @@
+"""The `bigstack` command: one file a command, heavy imports only once a command runs."""
 
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bigstack import __version__
+from bigstack.cli.convert import convert
+from bigstack.cli.demo import demo
+from bigstack.cli.info import info
+from bigstack.cli.plan import plan
+from bigstack.cli.stack import stack
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bigstack")
+def cli() -> None:
+    """Focus stacking and depth from focus for image stacks that outgrow memory."""
+
+
+for command in (stack, info, plan, convert, demo):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; exits 2 for bad use, 1 for failure, 130 when interrupted."""
+    from bigstack.cli.failure import explain
+
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = cli.main(words, standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        status = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; run the same command again to go on where the output allows it", err=True)
+        status = 130
+    except Exception as error:  # noqa: BLE001 every failure has to reach the user as one message
+        if "--debug" in words:
+            raise
+        status = explain(error)
+    sys.exit(status or 0)

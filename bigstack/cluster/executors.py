@@ -13,6 +13,10 @@ from bigstack.engine.plan import available_workers
 from bigstack.errors import InputError, RunError
 
 Done = Callable[[Any, Any], None]
+Tick = Callable[[float], None]
+
+FOLD_WEIGHT = 20
+"""Tasks that fold over all frames take about this many times longer than any other."""
 
 
 class ThreadExecutor:
@@ -23,8 +27,8 @@ class ThreadExecutor:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def run(self, graph: HighLevelGraph, keys: list, done: Done) -> None:
-        """Compute `keys`; ``done`` is called in the driver's thread."""
+    def run(self, graph: HighLevelGraph, keys: list, done: Done, tick: Tick = lambda share: None) -> None:
+        """Compute `keys`; ``done`` is called in the driver's thread, ``tick`` with the share of work done."""
         import cv2
         from dask.array.optimization import optimize
         from dask.callbacks import Callback
@@ -32,13 +36,23 @@ class ThreadExecutor:
 
         cv2.setNumThreads(1)
         wanted = set(keys)
+        tasks = optimize(graph, keys)
+        total, finished = sum(_weight(key) for key in tasks), 0
 
         def posttask(key: Any, result: Any, *_: Any) -> None:
+            nonlocal finished
+            finished += _weight(key)
             if key in wanted:
                 done(key, result)
+            tick(min(1.0, finished / total))
 
         with Callback(posttask=posttask):
-            get(optimize(graph, keys), keys, num_workers=self.workers)
+            get(tasks, keys, num_workers=self.workers)
+
+
+def _weight(key: Any) -> int:
+    name = key[0] if isinstance(key, tuple) else key
+    return FOLD_WEIGHT if str(name).startswith(("fold-", "part-")) else 1
 
 
 class DistributedExecutor:
@@ -50,7 +64,7 @@ class DistributedExecutor:
         self.client = client
         self.workers = workers
 
-    def run(self, graph: HighLevelGraph, keys: list, done: Done) -> None:
+    def run(self, graph: HighLevelGraph, keys: list, done: Done, tick: Tick = lambda share: None) -> None:
         """Compute `keys`; results are taken from the workers, and forgotten there, as they are ready."""
         from dask.delayed import Delayed
         from distributed import as_completed
@@ -60,9 +74,10 @@ class DistributedExecutor:
         queue = as_completed(futures, with_results=True)
         del futures
         try:
-            for future, result in queue:
+            for count, (future, result) in enumerate(queue, 1):
                 done(numbers[future.key], result)
                 future.release()
+                tick(count / len(keys))
         except BaseException:
             for future in list(queue.futures):
                 future.cancel()

@@ -25,8 +25,14 @@ class Executor(Protocol):
     in_process: bool
     """Whether tasks share the driver's memory."""
 
-    def run(self, graph: HighLevelGraph, keys: list, done: Callable[[Any, Any], None]) -> None:
-        """Compute `keys`, calling ``done(key, value)`` in the driver as each is there."""
+    def run(
+        self,
+        graph: HighLevelGraph,
+        keys: list,
+        done: Callable[[Any, Any], None],
+        tick: Callable[[float], None] = ...,
+    ) -> None:
+        """Compute `keys`: ``done(key, value)`` as each is there, ``tick(share)`` as work goes on."""
         ...
 
 
@@ -41,12 +47,14 @@ class Progress:
     skipped: int = 0
     """Tiles that an earlier run had stored."""
     done: int = 0
+    """Tiles stored."""
+    share: float = 0.0
+    """Share of the work that is done, 0 to 1; tiles are stored late where there are two passes."""
     watch: Callable[[Progress], None] = field(default=lambda _: None, repr=False)
-    stage: str = "tiles"
 
-    def step(self) -> None:
-        """One more tile is done."""
-        self.done += 1
+    def tick(self, share: float) -> None:
+        """Work has gone on."""
+        self.share = share
         self.watch(self)
 
 
@@ -69,7 +77,7 @@ class _Delivery:
                 for sink, piece in zip(self.sinks, self.waiting.pop(self.next), strict=True):
                     sink.put(tile, piece)
                 self.next += 1
-                self.progress.step()
+                self.progress.done += 1
 
 
 def store(
@@ -121,7 +129,7 @@ def _run_tiles(
         if not executor.in_process:
             delivery(key[1], encoded)
 
-    executor.run(graph, list(layer), done)
+    executor.run(graph, list(layer), done, delivery.progress.tick)
 
 
 def _store_tile(

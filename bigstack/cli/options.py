@@ -1,0 +1,111 @@
+"""Every option that commands share, written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+
+class Bytes(click.ParamType):
+    """A memory size such as 2GB or 512MiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Bytes of the size."""
+        from bigstack.engine.plan import parse_bytes
+        from bigstack.errors import InputError
+
+        try:
+            return parse_bytes(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Numbers(click.ParamType):
+    """One or more numbers separated by commas."""
+
+    name = "number[,number...]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        """The numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a number, or several separated by commas", param, ctx)
+
+
+def combined(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, shown in the order given."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+inputs = click.argument("inputs", nargs=-1, required=True, type=PATH)
+
+reading = combined(
+    click.option("--every", type=click.IntRange(1), default=1, help="Use every N-th frame."),
+    click.option("--start", type=int, help="First frame to use, counted from 0; negative from the end."),
+    click.option("--stop", type=int, help="Frame to stop before."),
+    click.option("--reverse", is_flag=True, help="Last frame first."),
+    click.option("--channel", multiple=True, help="Use only this channel, by name or number (repeatable)."),
+    click.option("--scene", type=str, help="Scene of a file that holds several, by name or number."),
+    click.option("--level", type=click.IntRange(0), help="Resolution level of a multiscale input."),
+    click.option(
+        "--pixel-size",
+        type=Numbers(),
+        help="Micrometres of a pixel: one number, y,x or z,y,x; instead of what the file says.",
+    ),
+    click.option("--z", "z_positions", type=Numbers(), help="Position of each frame, in micrometres."),
+    click.option("--skip-bad", is_flag=True, help="Go on without damaged or odd frames, and say so."),
+    click.option(
+        "--max-pixels", type=click.IntRange(1), help="Refuse frames above this many pixels (against bombs)."
+    ),
+)
+
+running = combined(
+    click.option("--tile", type=click.IntRange(16), help="Side of the tiles in pixels, instead of the plan's."),
+    click.option("--memory-limit", type=Bytes(), default="2GB", show_default=True, help="Memory of a process."),
+    click.option("--workers", type=click.IntRange(1), help="Tasks at once; one a processor by default."),
+    click.option("--processes", is_flag=True, help="Worker processes instead of threads."),
+    click.option("--scheduler", help="Address of a running Dask scheduler, such as tcp://host:8786."),
+    click.option("--scheduler-file", type=PATH, help="Its scheduler file, instead of the address."),
+)
+
+writing = combined(
+    click.option("--overwrite", is_flag=True, help="Replace an output that is there already."),
+    click.option(
+        "--ngff", type=click.Choice(["0.5", "0.4"]), help="OME-Zarr version of .ome.zarr outputs [0.5]."
+    ),
+    click.option("--compression", help="Compression of TIFF and Zarr outputs."),
+    click.option("--quality", type=click.IntRange(1, 100), help="Quality of JPEG outputs."),
+)
+
+talking = combined(
+    click.option("-v", "--verbose", is_flag=True, help="Say more: the plan, the inputs, timings."),
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    click.option("--debug", is_flag=True, help="Show a traceback with an error."),
+)
+
+
+def reading_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of `reading` out of `values`, as `open_stack` wants them."""
+    names = ("every", "start", "stop", "reverse", "scene", "level", "skip_bad", "max_pixels", "pixel_size")
+    found = {name: values.pop(name) for name in names}
+    found["z"] = values.pop("z_positions")
+    found["channel"] = list(values.pop("channel")) or None
+    return {name: value for name, value in found.items() if value is not None}

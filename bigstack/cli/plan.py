@@ -1,0 +1,32 @@
+"""bigstack plan: what `bigstack stack` would do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bigstack.cli import options
+from bigstack.cli.stack import method_options, stack_job
+
+
+@click.command()
+@options.inputs
+@click.option("-o", "--output", type=options.PATH, help="Image that would be written [none.ome.zarr].")
+@method_options
+@options.reading
+@options.running
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+def plan(inputs: tuple[Path, ...], output: Path | None, as_json: bool, debug: bool, **values: Any) -> None:
+    """Show tiles, tasks, bytes read and peak memory of a `bigstack stack` without running it."""
+    from bigstack.cli.progress import Reporter
+    from bigstack.jobs.stack import plan_stack
+
+    found = plan_stack(stack_job(inputs, output or Path("none.ome.zarr"), values))
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=2))
+        return
+    Reporter(quiet=False, verbose=True).plan(found)

@@ -1,0 +1,90 @@
+"""What a run says while it works: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+
+class Reporter:
+    """Watches a run; call it with the run's progress."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self._bar: Any = None
+        self._started = time.perf_counter()
+        self._told = self._started
+        self.frames = 1
+        self.terminal = sys.stderr.isatty()
+
+    def plan(self, plan: Any) -> None:
+        """Show the plan of a run."""
+        from bigstack.engine.plan import show_bytes
+
+        rows = {
+            "input": f"{' x '.join(str(n) for n in plan.shape)} (z, y, x, channel) {plan.dtype}",
+            "tiles": f"{plan.tiles} of {plan.tile[0]} x {plan.tile[1]} pixels",
+            "tasks": f"{plan.tasks} on {plan.workers} workers",
+            "bytes read": show_bytes(plan.bytes_read),
+            "peak memory": f"{show_bytes(plan.peak_memory)} of {show_bytes(plan.memory_limit)}",
+            "scratch on disk": show_bytes(plan.scratch_bytes) if plan.scratch else "none",
+        }
+        for name, value in rows.items():
+            click.echo(f"{name:16} {value}")
+
+    def note(self, text: str) -> None:
+        """Say something that only interests with --verbose."""
+        if self.verbose and not self.quiet:
+            click.echo(text, err=True)
+
+    def __call__(self, progress: Any) -> None:
+        """Show how far the run is."""
+        if self.quiet:
+            return
+        if self.terminal:
+            self._draw(progress)
+        elif time.perf_counter() - self._told > 10:
+            self._told = time.perf_counter()
+            share = progress.share
+            left = (self._told - self._started) * (1 - share) / max(share, 1e-9)
+            click.echo(f"{share:4.0%} done, {self._rate(progress):.0f} Mpix/s, {left:.0f} s left", err=True)
+
+    def _draw(self, progress: Any) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("stacking"),
+                BarColumn(),
+                TextColumn("{task.percentage:3.0f}%"),
+                TextColumn("{task.fields[rate]:.0f} Mpix/s"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("tiles", total=1.0, rate=0.0)
+        self._bar.update(self._task, completed=progress.share, rate=self._rate(progress))
+
+    def _rate(self, progress: Any) -> float:
+        """Input megapixels a second."""
+        seconds = time.perf_counter() - self._started
+        return progress.pixels * self.frames * progress.share / seconds / 1e6
+
+    def summary(self, result: Any) -> None:
+        """Say what was written, how fast, and with how much memory."""
+        self.close()
+        if self.quiet:
+            return
+        for line in result.lines(verbose=self.verbose):
+            click.echo(line)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,83 @@
+"""bigstack stack: fuse a stack into one image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from bigstack.cli import options
+from bigstack.names import BaseKind, FusionMethod, Projection, Ties
+
+method_options = options.combined(
+    click.option(
+        "--method", type=click.Choice(get_args(FusionMethod)), default="pyramid", show_default=True,
+        help="How frames are fused.",
+    ),
+    click.option(
+        "--align", type=click.Choice(["none"]), default="none", show_default=True,
+        help="How frames are registered.",
+    ),
+    click.option("--focus-channel", multiple=True, help="Measure focus on this channel only (repeatable)."),
+    click.option("--levels", type=click.IntRange(1), help="pyramid: levels of detail [from the image's size]."),
+    click.option("--window", type=click.IntRange(1, 31), help="pyramid: side of the energy's box, odd [5]."),
+    click.option("--base", type=click.Choice(get_args(BaseKind)), help="pyramid: rule for the lowest level."),
+    click.option("--measure", help="select: focus measure [sml]."),
+    click.option("--smoothing", type=click.FloatRange(0), help="select: sigma that focus is smoothed by [2]."),
+    click.option("--ties", type=click.Choice(get_args(Ties)), help="select: which of equally sharp frames."),
+    click.option("--kind", type=click.Choice(get_args(Projection)), help="average: which projection [mean]."),
+)  # fmt: skip
+
+METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "kind")
+
+
+@click.command()
+@options.inputs
+@click.option("-o", "--output", type=options.PATH, required=True, help="Image to write; its ending says the format.")
+@method_options
+@click.option("--depth-out", type=options.PATH, help="Also write the z of the sharpest frame of each pixel.")
+@click.option("--index-out", type=options.PATH, help="Also write the number of that frame.")
+@options.reading
+@options.running
+@options.writing
+@click.option("--dry-run", is_flag=True, help="Only show the plan: tiles, tasks, bytes read, peak memory.")
+@options.talking
+def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
+    """Fuse a stack into one all-in-focus image.
+
+    INPUTS are a folder, frames, a multi-page TIFF or OME-TIFF, or an OME-Zarr. The ending of the output says
+    its format: .ome.zarr (any size, goes on where it was interrupted), .tif, .ome.tif, .png, .jpg.
+
+    \b
+    Examples:
+      bigstack stack photos/ -o fused.tif
+      bigstack stack stack.ome.zarr -o fused.ome.zarr --memory-limit 2GB --depth-out depth.tif
+    """
+    from bigstack.cli.progress import Reporter
+    from bigstack.jobs.stack import plan_stack, run_stack
+
+    reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"))
+    dry_run = values.pop("dry_run")
+    values.pop("debug")
+    job = stack_job(inputs, output, values)
+    if dry_run:
+        reporter.plan(plan_stack(job))
+        return
+    reporter.summary(run_stack(job, watch=reporter))
+
+
+def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) -> Any:
+    """Turn the command's values into a `StackJob`."""
+    from bigstack.jobs.stack import StackJob
+
+    reading = options.reading_options(values)
+    chosen = {name: values.pop(name) for name in METHOD_OPTIONS}
+    return StackJob(
+        inputs=inputs,
+        output=output,
+        reading=reading,
+        options={name: value for name, value in chosen.items() if value is not None},
+        focus_channel=list(values.pop("focus_channel")) or None,
+        **values,
+    )

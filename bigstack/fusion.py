@@ -1,0 +1,292 @@
+"""Fusion: from a stack to one all-in-focus image."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from bigstack.engine.combine import combine
+from bigstack.engine.layout import Layout
+from bigstack.engine.plan import DEFAULT_LIMIT, available_workers, parse_bytes, plan
+from bigstack.engine.tiles import Tiles
+from bigstack.errors import InputError, choose
+from bigstack.kernels.focus import measure as find_measure
+from bigstack.kernels.fusion.average import Average
+from bigstack.kernels.fusion.base import Base
+from bigstack.kernels.fusion.pyramid import Chain, Collapse, PyramidSelect, pyramid_levels
+from bigstack.kernels.fusion.select import Select
+from bigstack.kernels.pyramid import BINOMIAL
+from bigstack.names import STACK_DIMS, BaseKind, FusionMethod, Projection, Ties
+
+FINE_LEVELS = 3
+"""Levels fused at a time while the image is large: their halo is 44 pixels, that of 9 levels 3068."""
+
+WHOLE = 2048**2
+"""Pixels of a reduced image that is small enough to fuse all its levels in one task."""
+
+
+def fuse(
+    stack: xr.DataArray,
+    *,
+    method: FusionMethod = "pyramid",
+    focus_channel: str | int | list[str | int] | None = None,
+    tile: int | tuple[Any, Any] | None = None,
+    z_block: int | None = None,
+    memory_limit: int | str = DEFAULT_LIMIT,
+    scratch: str | Path | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Fuse a stack into one all-in-focus image, lazily.
+
+    Parameters
+    ----------
+    stack
+        Lazy stack (z, y, x, channel) of uint8, uint16 or float32, as `bigstack.open_stack` gives.
+    method
+        ``"pyramid"``: at every level of a Laplacian pyramid the frame with the most energy (`pyramid`);
+        ``"select"``: every pixel from the frame where a focus measure is highest (`select`);
+        ``"average"``: mean, minimum or maximum of the frames (`average`).
+    focus_channel
+        Channel, or channels, by name or number, that focus is measured on; all when not given.
+    tile
+        Pixels a side of the output tiles, or (y, x) of them; the largest that `memory_limit` allows when
+        not given. It never changes the result.
+    z_block
+        Frames a task, when there are more workers than tiles. It never changes the result either.
+    memory_limit
+        Memory of one process, bytes or a text such as ``"2GB"``.
+    scratch
+        Folder in which passes hand pieces to each other, for images that outgrow memory; in memory when
+        not given.
+    options
+        Those of the method, listed with it in this module.
+
+    Returns
+    -------
+    Dataset
+        ``image`` (y, x, channel) in the stack's dtype, and but for ``"average"`` ``index`` (y, x) uint16, the
+        number of the frame that is sharpest at the pixel, and ``depth`` (y, x) float32, its z.
+
+    Raises
+    ------
+    InputError
+        For an unknown method, option or channel, or a stack of another dtype.
+
+    Examples
+    --------
+    >>> stack = xr.DataArray(da.ones((3, 64, 64, 1), dtype="uint8"), dims=("z", "y", "x", "channel"))
+    >>> fuse(stack).image.dtype
+    dtype('uint8')
+    """
+    limit = parse_bytes(memory_limit)
+
+    def planner(fold: Any, source: Any, passes: int) -> Any:
+        return plan(
+            fold,
+            source,
+            workers=available_workers(),
+            memory_limit=limit,
+            passes=passes,
+            scratch=scratch is not None,
+        )
+
+    layout = Layout(
+        tile=tile, z_block=z_block, planner=planner, scratch=None if scratch is None else Path(scratch)
+    )
+    return fuse_by(stack, layout, method=method, focus_channel=focus_channel, **options)
+
+
+def fuse_by(
+    stack: xr.DataArray,
+    layout: Layout,
+    *,
+    method: FusionMethod = "pyramid",
+    focus_channel: str | int | list[str | int] | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """`fuse` with a layout of the caller's, who wants to know its plan."""
+    choose(method, METHODS, "method")
+    if not isinstance(stack, xr.DataArray) or stack.dims != STACK_DIMS:
+        found = getattr(stack, "dims", type(stack).__name__)
+        raise InputError(f"a stack is a DataArray with dims {STACK_DIMS}, got {found}")
+    function = METHODS[method]
+    for name in options:
+        choose(name, method_options(method), f"option of method {method!r}")
+    array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
+    channels = _channel_numbers(stack, focus_channel)
+    return _dataset(stack, function(array, channels, layout, **options))
+
+
+def pyramid(
+    stack: da.Array,
+    channels: tuple[int, ...],
+    layout: Layout,
+    *,
+    levels: int | None = None,
+    min_size: int = 32,
+    window: int | None = 5,
+    base: BaseKind = "average",
+    base_size: int = 5,
+    a: float = BINOMIAL,
+) -> dict[str, da.Array]:
+    """Laplacian pyramid selection (Burt and Adelson 1983; Wang and Chang 2011, doi:10.4304/jcp.6.12.2559-2566).
+
+    Parameters
+    ----------
+    levels
+        Levels of detail; as many as keep the smallest image at `min_size` pixels a side when not given.
+    window
+        Side in pixels of the box that energy is summed over at every level, odd; None weighs by the
+        generating kernel, as Wang and Chang do.
+    base
+        How the lowest level is fused: ``average``, ``energy``, ``entropy`` or ``focusstack`` (see `Base`).
+    base_size
+        Side in pixels of the box that energy and entropy of the base are measured in, odd.
+    a
+        Middle tap of Burt and Adelson's generating kernel. 0.375 runs on fast integers, others in float64.
+    """
+    choose(base, get_args(BaseKind), "base")
+    _odd("window", window)
+    _odd("base_size", base_size)
+    if not 0.25 <= a <= 0.75:
+        raise InputError(f"the generating kernel's a must lie in 0.25 to 0.75, got {a}")
+    chain = Chain.of(stack.dtype, a)
+    total = _levels(stack.shape[1:3], levels, min_size)
+    stages: list[Tiles] = []
+    below, done = stack, 0
+    while done < total:
+        whole = done > 0 and below.shape[1] * below.shape[2] <= WHOLE
+        step = total - done if whole else min(FINE_LEVELS, total - done)
+        fold = PyramidSelect(chain, step, window, channels, with_index=done == 0)
+        stages.append(layout.below(fold, below, whole=whole) if done else layout.first(fold, below, passes=2))
+        below, done = stages[-1].output("reduced"), done + step
+    found = {"index": stages[0].output("index")}
+    lowest = layout.below(Base(chain, base, base_size, channels), below, whole=True).output("base")
+    for i, stage in reversed(list(enumerate(stages))):
+        function = Collapse(chain, last=i == 0)
+        lowest = combine(function, stage, "bands", lowest, dtype=function.dtype)
+    return {"image": lowest, **found}
+
+
+def select(
+    stack: da.Array,
+    channels: tuple[int, ...],
+    layout: Layout,
+    *,
+    measure: str = "sml",
+    smoothing: float = 2.0,
+    ties: Ties = "first",
+    measure_options: dict[str, Any] | None = None,
+) -> dict[str, da.Array]:
+    """Arg-max of a focus measure, pixels gathered from the winning frame.
+
+    Parameters
+    ----------
+    measure
+        Name of a focus measure: ``laplacian``, ``log``, ``sml``, ``tenengrad``, ... (`bigstack.kernels.focus`).
+    smoothing
+        Standard deviation in pixels of the Gaussian that focus is smoothed by, 0 for none.
+    ties
+        Which of equally sharp frames wins, ``first`` or ``last``.
+    measure_options
+        Options of the focus measure, such as ``{"window": 9}``.
+    """
+    choose(ties, get_args(Ties), "ties")
+    if not 0 <= smoothing <= 1000:
+        raise InputError(f"smoothing must be 0 to 1000 pixels, got {smoothing}")
+    checked = find_measure(measure).check(measure_options or {})
+    fold = Select(measure, tuple(sorted(checked.items())), float(smoothing), channels, ties)
+    tiles = layout.first(fold, stack)
+    return {"image": tiles.output("image"), "index": tiles.output("index")}
+
+
+def average(
+    stack: da.Array, channels: tuple[int, ...], layout: Layout, *, kind: Projection = "mean"
+) -> dict[str, da.Array]:
+    """Projection along z.
+
+    Parameters
+    ----------
+    kind
+        ``mean``, ``min`` or ``max``.
+    """
+    choose(kind, get_args(Projection), "kind")
+    return {"image": layout.first(Average(kind), stack).output("image")}
+
+
+METHODS: dict[str, Callable[..., dict[str, da.Array]]] = {
+    "pyramid": pyramid,
+    "select": select,
+    "average": average,
+}
+"""Every fusion method by name; its keyword-only parameters are its options."""
+
+
+def method_options(method: str) -> dict[str, inspect.Parameter]:
+    """Options of a method: name, default and type."""
+    parameters = inspect.signature(METHODS[choose(method, METHODS, "method")]).parameters.values()
+    return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _levels(shape: tuple[int, ...], levels: int | None, min_size: int) -> int:
+    if min_size < 1:
+        raise InputError(f"min_size must be at least 1 pixel, got {min_size}")
+    if levels is None:
+        return pyramid_levels(shape[:2], min_size)
+    most = max(1, int(np.log2(min(shape[:2]))))
+    if not 1 <= levels <= most:
+        raise InputError(f"an image of {shape[0]} x {shape[1]} takes 1 to {most} levels, got {levels}")
+    return levels
+
+
+def _odd(name: str, value: int | None) -> None:
+    if value is not None and not (1 <= value <= 31 and value % 2):
+        raise InputError(f"{name} must be an odd number of pixels from 1 to 31, got {value}")
+
+
+def _channel_numbers(stack: xr.DataArray, wanted: Any) -> tuple[int, ...]:
+    if wanted is None:
+        return ()
+    count = stack.sizes["channel"]
+    names = [str(name) for name in stack.coords["channel"].values] if "channel" in stack.coords else []
+    numbers = []
+    for want in wanted if isinstance(wanted, list | tuple) else [wanted]:
+        if str(want) in names:
+            numbers.append(names.index(str(want)))
+        elif str(want).isdigit() and int(want) < count:
+            numbers.append(int(want))
+        else:
+            valid = names or [str(i) for i in range(count)]
+            choose(str(want), valid, "focus channel")
+    return tuple(numbers)
+
+
+def _dataset(stack: xr.DataArray, arrays: dict[str, da.Array]) -> xr.Dataset:
+    attrs = {name: value for name, value in stack.attrs.items() if name != "audit"}
+    flat = {name: stack.coords[name] for name in ("y", "x") if name in stack.coords}
+    colour = {"channel": stack.coords["channel"]} if "channel" in stack.coords else {}
+    found = {
+        "image": xr.DataArray(
+            arrays["image"], dims=("y", "x", "channel"), coords={**flat, **colour}, attrs=attrs
+        )
+    }
+    if "index" in arrays:
+        plain = {name: attrs[name] for name in ("pixel_size", "units") if name in attrs}
+        index = xr.DataArray(arrays["index"], dims=("y", "x"), coords=flat, attrs={**plain, "unit": "frame"})
+        z = np.asarray(stack.coords["z"].values if "z" in stack.coords else np.arange(stack.sizes["z"]))
+        depth = index.data.map_blocks(_look_up, z.astype(np.float32), dtype=np.float32)
+        found["index"] = index
+        found["depth"] = xr.DataArray(
+            depth, dims=("y", "x"), coords=flat, attrs={**plain, "unit": attrs.get("units", "frame")}
+        )
+    return xr.Dataset(found, attrs=attrs)
+
+
+def _look_up(index: np.ndarray, z: np.ndarray) -> np.ndarray:
+    return z[index]
