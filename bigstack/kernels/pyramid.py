@@ -7,8 +7,12 @@ the tail of a row, which tiles would show.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+
+from bigstack.errors import InputError
 
 BINOMIAL = 0.375
 """Burt and Adelson's `a` of the kernel [1 4 6 4 1]/16, the one OpenCV has."""
@@ -31,10 +35,11 @@ def level_shapes(shape: tuple[int, int], levels: int) -> list[tuple[int, int]]:
 def reduce(image: np.ndarray, *, a: float = BINOMIAL, out: np.ndarray | None = None) -> np.ndarray:
     """Smooth by the generating kernel and keep every second pixel: (y, x[, c]) to half of each, rounded up.
 
-    The image's border is mirrored about its outermost pixels. uint16 is rounded half up.
+    The image's border is mirrored about its outermost pixels. uint16 is rounded half up and takes the
+    binomial kernel only, other `a` raise `InputError`.
     Burt and Adelson 1983, doi:10.1109/TCOM.1983.1095851.
     """
-    if image.dtype == np.uint16:
+    if _whole(image, a):
         return cv2.pyrDown(image, dst=out)
     return _reduce_rows(_reduce_rows(image, a).swapaxes(0, 1), a).swapaxes(0, 1)
 
@@ -44,10 +49,11 @@ def expand(
 ) -> np.ndarray:
     """Undo the sampling of `reduce`: (y, x[, c]) to `shape`, smooth in between.
 
+    Odd sides are made one pixel longer, expanded and cut: OpenCV's rule, and that of the focusstack project.
     float32 with the binomial kernel gives, once rounded half up, what uint16 gives, as long as it
     holds whole numbers below 2**17: a sum of 64 of them is exact.
     """
-    if image.dtype == np.uint16:
+    if _whole(image, a):
         return cv2.pyrUp(image, dst=out, dstsize=shape[::-1])
     rows = _expand_rows(image, shape[0], a)
     return _expand_rows(rows.swapaxes(0, 1), shape[1], a).swapaxes(0, 1)
@@ -56,11 +62,19 @@ def expand(
 def expand_whole(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """`expand` of whole numbers held in float32, rounded half up: equal to that of uint16, signs allowed."""
     up = cv2.pyrUp(image, dstsize=shape[::-1])
-    up += np.float32(0.5)
+    np.add(up, np.float32(0.5), out=up)
     return np.floor(up, out=up)
 
 
-def _taps(a: float, dtype: np.dtype) -> tuple[np.generic, np.generic, np.generic]:
+def _whole(image: np.ndarray, a: float) -> bool:
+    if image.dtype != np.uint16:
+        return False
+    if a != BINOMIAL:
+        raise InputError(f"uint16 takes the binomial kernel, a = {BINOMIAL}, got {a}; convert to float64")
+    return True
+
+
+def _taps(a: float, dtype: np.dtype) -> tuple[Any, Any, Any]:
     kind = dtype.type
     return kind(a), kind(0.25), kind(0.25 - a / 2)
 
@@ -79,9 +93,8 @@ def _reduce_rows(image: np.ndarray, a: float) -> np.ndarray:
 def _expand_rows(image: np.ndarray, size: int, a: float) -> np.ndarray:
     middle, near, far = (2 * tap for tap in _taps(a, image.dtype))
     before = image[1:2] if len(image) > 1 else image[:1]
-    # Mirrored about the last pixel of the expanded image, which is a sample only where `size` is odd.
-    after = image[-2:-1] if size % 2 and len(image) > 1 else image[-1:]
-    rows = np.concatenate([before, image, after])
+    # Twice as many rows, mirrored about the last, which holds no sample; an odd `size` drops it after.
+    rows = np.concatenate([before, image, image[-1:]])
     out = np.empty((size, *image.shape[1:]), image.dtype)
     even = rows[1:-1] * middle
     even += (rows[:-2] + rows[2:]) * far

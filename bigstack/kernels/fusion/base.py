@@ -6,23 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
+from bigstack.kernels.filters import box_sum
 from bigstack.kernels.fold import Output, Window
 from bigstack.kernels.fusion.pyramid import Chain
 from bigstack.kernels.luminance import luminance
 from bigstack.names import BaseKind
+
+_BLOCK = 1 << 18
+"""Members of boxes that are sorted at a time: neighbourhoods of a whole image would not fit in memory."""
 
 
 @dataclass(frozen=True)
 class Base:
     """Fold over the low-passes of all frames, each a whole image: the base level, float in chain units.
 
-    `average` is their mean; `energy` picks the frame with the largest variance in a box of `size`;
-    `entropy` the one with the largest Shannon entropy of its 8-bit grey values in the box;
-    `focusstack` is the mean of two picks, by variance and by the sum of ``-v ln p(v)`` over the box, p
-    being the share of grey value v in the whole image: a rule of the focusstack project (0.1), which
-    favours bright over textured places. Made-up pixels do not count.
+    `average` is their mean; `energy` picks the frame with the largest variance of its grey values in a box
+    of `size`; `entropy` the one with the largest Shannon entropy in the box, of the grey values of uint8, of
+    256 steps from the darkest to the brightest of all frames else; `focusstack` is the mean of two picks, by
+    variance and by the sum of ``-v ln p(v)`` over the box, p being the share of grey value v (its whole part)
+    in the whole image: a rule of the focusstack project (0.1), which favours bright over textured places.
+    Of equal frames the first wins. Made-up pixels do not count.
     """
 
     chain: Chain
@@ -46,7 +52,7 @@ class Base:
     def bytes_per_pixel(self, frames: int, channels: int, dtype: np.dtype) -> tuple[float, float]:
         """All frames are held: bases are small."""
         wide = np.dtype(self.chain.dtype).itemsize
-        return frames * (channels * wide + 1.0), 16.0 * channels + 8.0 * self.size**2
+        return frames * (channels * wide + 9.0), 16.0 * channels + 64.0
 
     def start(self, window: Window, out: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """No frame yet."""
@@ -70,17 +76,27 @@ class Base:
         frames, core = state["frames"], state["window"].core
         if self.kind == "average":
             return {"base": self._mean(frames, state["valid"])[core]}
-        greys = [self._grey(frame) for frame in frames]
-        rules = {"energy": (_variance,), "entropy": (_entropy,), "focusstack": (_surprise, _variance)}
+        greys = [luminance(frame, self.channels) for frame in frames]
         picks = []
-        for rule in rules[self.kind]:
-            scores = [rule(grey, self.size) for grey in greys]
+        for scores in self._scores(greys):
             for score, valid in zip(scores, state["valid"], strict=True):
                 if valid is not None:
                     score[~valid] = -np.inf
             winner = np.argmax(np.stack(scores), axis=0)
             picks.append(np.take_along_axis(np.stack(frames), winner[None, ..., None], axis=0)[0])
         return {"base": self._mean(picks, [None] * len(picks))[core]}
+
+    def _scores(self, greys: list[np.ndarray]) -> list[list[np.ndarray]]:
+        """One score a frame for each pick."""
+        if self.kind == "energy":
+            return [[box_variance(grey, self.size) for grey in greys]]
+        if self.kind == "entropy":
+            return [[box_entropy(grey, self.size) for grey in self._steps(greys)]]
+        whole = self._whole(greys)
+        return [
+            [box_surprise(grey, self.size) for grey in whole],
+            [box_variance(grey, self.size) for grey in whole],
+        ]
 
     def _mean(self, frames: list[np.ndarray], valid: list[np.ndarray | None]) -> np.ndarray:
         total = np.zeros(frames[0].shape, np.float64)
@@ -94,56 +110,67 @@ class Base:
             np.floor(mean + 0.5, out=mean)
         return mean.astype(self.outputs["base"].dtype)
 
-    def _grey(self, frame: np.ndarray) -> np.ndarray:
-        """Grey values: as of an 8-bit image for integers, as they are for floats."""
-        grey = luminance(frame, self.channels)
+    def _whole(self, greys: list[np.ndarray]) -> list[np.ndarray]:
+        """Grey values of the stack's own dtype, cut to whole numbers; floats have steps."""
         if self.chain.pixel == "float32":
-            return grey
-        scale = 2.0**self.chain.lift * (1 if self.chain.pixel == "uint8" else 256)
-        return np.floor(grey / scale).astype(np.uint8)
+            return self._steps(greys)
+        return [np.floor(grey * 2.0**-self.chain.lift).astype(np.int64) for grey in greys]
+
+    def _steps(self, greys: list[np.ndarray]) -> list[np.ndarray]:
+        """256 grey values, the same ones for all frames."""
+        if self.chain.pixel == "uint8":
+            low, step = 0.0, 2.0**self.chain.lift
+        else:
+            low = min(float(grey.min()) for grey in greys)
+            step = (max(float(grey.max()) for grey in greys) - low) / 255 or 1.0
+        return [np.rint((grey.astype(np.float64) - low) / step).astype(np.uint8) for grey in greys]
 
 
-def _by_rows(grey: np.ndarray, size: int, score: Any) -> np.ndarray:
-    # A block of rows at a time: neighbourhoods of the whole image would hold size**2 copies of it.
-    half, rows = size // 2, 64
-    mode = "reflect" if min(grey.shape) > half else "symmetric"
-    padded = np.pad(grey, half, mode=mode)
-    out = np.empty(grey.shape, np.float64)
-    for y in range(0, grey.shape[0], rows):
-        part = padded[y : y + rows + 2 * half]
-        views = np.lib.stride_tricks.sliding_window_view(part, (size, size))
-        out[y : y + rows] = score(views.reshape(*views.shape[:2], size * size))
-    return out
+def box_variance(grey: np.ndarray, size: int) -> np.ndarray:
+    """Variance (y, x) float64 over `size` x `size` pixels, reflected at the border; exact for integers.
+
+    Differences to the pixel in the middle are summed: flat boxes have exactly 0, whatever their brightness.
+    """
+    values = grey.astype(np.float64)
+    padded = _padded(values, size)
+    total, squares = np.zeros(grey.shape), np.zeros(grey.shape)
+    for y, x in np.ndindex(size, size):
+        part = padded[y : y + grey.shape[0], x : x + grey.shape[1]] - values
+        total += part
+        squares += part * part
+    return (squares * size**2 - total * total) / size**4
 
 
-def _variance(grey: np.ndarray, size: int) -> np.ndarray:
-    return _by_rows(grey.astype(np.float64), size, lambda boxes: boxes.var(axis=2))
+def box_entropy(steps: np.ndarray, size: int) -> np.ndarray:
+    """Shannon entropy (y, x) float64, in nats, of uint8 values over `size` x `size` pixels.
+
+    Equal histograms give equal bits: the logarithms are whole numbers until they are added up.
+    """
+    count = size**2
+    members = np.arange(1.0, count + 1)
+    # H = ln n - sum(k ln k) / n over values that k of n pixels share; the k-th of them adds the difference.
+    table = np.rint(np.concatenate([[0.0], members * np.log(members)]) * 2**32).astype(np.int64)
+    adds = np.diff(table)
+    padded, out = _padded(steps, size), np.empty(steps.shape)
+    rows = max(1, _BLOCK // (steps.shape[1] * count))
+    for y in range(0, steps.shape[0], rows):
+        boxes = np.lib.stride_tricks.sliding_window_view(padded[y : y + rows + size - 1], (size, size))
+        ordered = np.sort(boxes.reshape(*boxes.shape[:2], count), axis=2)
+        start = np.tile(np.arange(count, dtype=np.int32), (*boxes.shape[:2], 1))
+        place = start.copy()
+        start[..., 1:][ordered[..., 1:] == ordered[..., :-1]] = 0
+        np.maximum.accumulate(start, axis=2, out=start)
+        out[y : y + rows] = adds[place - start].sum(axis=2) * 2.0**-32
+    return np.log(count) - out / count
 
 
-def _entropy(grey: np.ndarray, size: int) -> np.ndarray:
-    levels = _levels(grey)
-
-    def score(boxes: np.ndarray) -> np.ndarray:
-        # -sum p ln p over grey values = -mean over members of ln(how many members share its value / all)
-        ordered = np.sort(boxes, axis=2)
-        same = (ordered[..., :, None] == ordered[..., None, :]).sum(axis=3)
-        return -np.log(same / boxes.shape[2]).mean(axis=2)
-
-    return _by_rows(levels, size, score)
+def box_surprise(whole: np.ndarray, size: int) -> np.ndarray:
+    """``sum(-v ln p(v))`` (y, x) over `size` x `size` pixels, p(v) the share of v in the image."""
+    counts = np.bincount(whole.ravel())
+    bits = np.log(whole.size / np.maximum(counts, 1))
+    return box_sum(whole * bits[whole], size)
 
 
-def _surprise(grey: np.ndarray, size: int) -> np.ndarray:
-    levels = _levels(grey)
-    share = np.bincount(levels.ravel(), minlength=256) / levels.size
-    bits = np.zeros(256)
-    bits[share > 0] = -np.log(share[share > 0])
-    return _by_rows(levels * bits[levels], size, lambda boxes: boxes.sum(axis=2))
-
-
-def _levels(grey: np.ndarray) -> np.ndarray:
-    """256 grey values; floats are spread over their own range."""
-    if grey.dtype == np.uint8:
-        return grey
-    low, high = float(grey.min()), float(grey.max())
-    scale = 255 / (high - low) if high > low else 0.0
-    return np.rint((grey - low) * scale).astype(np.uint8)
+def _padded(image: np.ndarray, size: int) -> np.ndarray:
+    half = size // 2
+    return cv2.copyMakeBorder(image, half, half, half, half, cv2.BORDER_REFLECT_101)

@@ -93,7 +93,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class PyramidSelect:
-    """Fold over the frames: selected Laplacian coefficients of `levels` levels, and each frame's next low-pass.
+    """Fold over the frames: selected coefficients of `levels` Laplacians, and each frame's next low-pass.
 
     `window` is the side of the box that energy is summed over at every level, None weighs by the
     generating kernel itself as Wang and Chang do. `channels` are those that energy is measured on, all
