@@ -135,7 +135,9 @@ def pyramid(
     base_size: int = 5,
     a: float = BINOMIAL,
 ) -> dict[str, da.Array]:
-    """Laplacian pyramid selection (Burt and Adelson 1983; Wang and Chang 2011, doi:10.4304/jcp.6.12.2559-2566).
+    """Laplacian pyramid selection.
+
+    Burt and Adelson 1983, doi:10.1109/TCOM.1983.1095851; Wang and Chang 2011, doi:10.4304/jcp.6.12.2559-2566.
 
     Parameters
     ----------
@@ -157,7 +159,7 @@ def pyramid(
     if not 0.25 <= a <= 0.75:
         raise InputError(f"the generating kernel's a must lie in 0.25 to 0.75, got {a}")
     chain = Chain.of(stack.dtype, a)
-    total = _levels(stack.shape[1:3], levels, min_size)
+    total = _levels((stack.shape[1], stack.shape[2]), levels, min_size)
     stages: list[Tiles] = []
     below, done = stack, 0
     while done < total:
@@ -234,12 +236,12 @@ def method_options(method: str) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def _levels(shape: tuple[int, ...], levels: int | None, min_size: int) -> int:
+def _levels(shape: tuple[int, int], levels: int | None, min_size: int) -> int:
     if min_size < 1:
         raise InputError(f"min_size must be at least 1 pixel, got {min_size}")
     if levels is None:
-        return pyramid_levels(shape[:2], min_size)
-    most = max(1, int(np.log2(min(shape[:2]))))
+        return pyramid_levels(shape, min_size)
+    most = max(1, int(np.log2(min(shape))))
     if not 1 <= levels <= most:
         raise InputError(f"an image of {shape[0]} x {shape[1]} takes 1 to {most} levels, got {levels}")
     return levels

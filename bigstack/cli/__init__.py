@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; run the same command again to go on where the output allows it", err=True)
         status = 130
-    except Exception as error:  # noqa: BLE001 every failure has to reach the user as one message
+    except Exception as error:
         if "--debug" in words:
             raise
         status = explain(error)

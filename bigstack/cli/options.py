@@ -78,8 +78,12 @@ reading = combined(
 )
 
 running = combined(
-    click.option("--tile", type=click.IntRange(16), help="Side of the tiles in pixels, instead of the plan's."),
-    click.option("--memory-limit", type=Bytes(), default="2GB", show_default=True, help="Memory of a process."),
+    click.option(
+        "--tile", type=click.IntRange(16), help="Side of the tiles in pixels, instead of the plan's."
+    ),
+    click.option(
+        "--memory-limit", type=Bytes(), default="2GB", show_default=True, help="Memory of a process."
+    ),
     click.option("--workers", type=click.IntRange(1), help="Tasks at once; one a processor by default."),
     click.option("--processes", is_flag=True, help="Worker processes instead of threads."),
     click.option("--scheduler", help="Address of a running Dask scheduler, such as tcp://host:8786."),

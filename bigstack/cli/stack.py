@@ -34,7 +34,9 @@ METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "k
 
 @click.command()
 @options.inputs
-@click.option("-o", "--output", type=options.PATH, required=True, help="Image to write; its ending says the format.")
+@click.option(
+    "-o", "--output", type=options.PATH, required=True, help="Image to write; its ending says the format."
+)
 @method_options
 @click.option("--depth-out", type=options.PATH, help="Also write the z of the sharpest frame of each pixel.")
 @click.option("--index-out", type=options.PATH, help="Also write the number of that frame.")
@@ -44,7 +46,7 @@ METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "k
 @click.option("--dry-run", is_flag=True, help="Only show the plan: tiles, tasks, bytes read, peak memory.")
 @options.talking
 def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
-    """Fuse a stack into one all-in-focus image.
+    r"""Fuse a stack into one all-in-focus image.
 
     INPUTS are a folder, frames, a multi-page TIFF or OME-TIFF, or an OME-Zarr. The ending of the output says
     its format: .ome.zarr (any size, goes on where it was interrupted), .tif, .ome.tif, .png, .jpg.

@@ -15,6 +15,9 @@ from bigstack.errors import InputError, RunError
 Done = Callable[[Any, Any], None]
 Tick = Callable[[float], None]
 
+CONNECT_SECONDS = 10
+"""How long a scheduler may take to answer."""
+
 FOLD_WEIGHT = 20
 """Tasks that fold over all frames take about this many times longer than any other."""
 
@@ -69,7 +72,7 @@ class DistributedExecutor:
         from dask.delayed import Delayed
         from distributed import as_completed
 
-        futures = self.client.compute([Delayed(key, graph) for key in keys])
+        futures = self.client.compute([Delayed(key, graph, layer=key[0]) for key in keys])
         numbers = {future.key: key for future, key in zip(futures, keys, strict=True)}
         queue = as_completed(futures, with_results=True)
         del futures
@@ -165,7 +168,7 @@ def _remote_client(scheduler: str | None, scheduler_file: Path | None) -> Iterat
     if scheduler_file is not None and not scheduler_file.exists():
         raise InputError(f"no scheduler file at {scheduler_file}")
     try:
-        client = Client(address=scheduler, scheduler_file=scheduler_file, timeout=10)
+        client = Client(address=scheduler, scheduler_file=scheduler_file, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise RunError(f"no Dask scheduler answers at {where} ({error}); is it running?") from error
     with client:

@@ -29,7 +29,7 @@ def combine(function: Function, tiles: Tiles, payload: str, coarse: da.Array, *,
     factor = job.fold.grid
     name = f"combine-{tokenize(function, tiles.name, payload, coarse.name, str(dtype))}"
     edges = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in coarse.chunks[:2]]
-    layer = {}
+    layer: dict[Any, Any] = {}
     for (j, y), (k, x) in product(spans(tiles.rows), spans(tiles.columns)):
         tile = Tile(y.start, y.stop, x.start, x.stop)
         region = job.outer(tile).reduce(factor)

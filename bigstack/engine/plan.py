@@ -130,8 +130,8 @@ def plan(
             smallest = found if smallest is None or found.peak_memory < smallest.peak_memory else smallest
     assert smallest is not None
     raise MemoryLimitError(
-        f"this needs {show_bytes(smallest.peak_memory)} with tiles of {smallest.tile[0]} x {smallest.tile[1]} "
-        f"and {workers} workers, the limit is {show_bytes(memory_limit)}; raise --memory-limit, use fewer "
+        f"this needs {show_bytes(smallest.peak_memory)} with tiles of "
+        f"{smallest.tile[0]} x {smallest.tile[1]} and {workers} workers, the limit is {show_bytes(memory_limit)}; raise --memory-limit, use fewer "
         "--workers" + ("" if tile is None else ", or a smaller --tile") + _advice(source)
     )
 
@@ -155,7 +155,8 @@ def _candidates(
         # Bands of the full width, as few as there are workers: a frame is then decoded once for all.
         counts = [workers * 2**i for i in range(12)]
         return [(-(-height // count), width) for count in counts if count < 2 * height]
-    side, found = LARGEST, []
+    side = LARGEST
+    found: list[int | tuple[int, int]] = []
     while side >= SMALLEST:
         if side == SMALLEST or -(-height // side) * -(-width // side) >= workers:
             found.append(side)

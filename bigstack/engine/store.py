@@ -118,12 +118,12 @@ def _run_tiles(
     delivery: _Delivery,
 ) -> None:
     name = f"store-{tokenize([array.name for array in arrays])}"
-    layer = {}
+    layer: dict[Any, Any] = {}
     for number, (at, tile) in enumerate(todo.items()):
         blocks = [(array.name, *at, *(0,) * (array.ndim - 2)) for array in arrays]
         deliver = delivery if executor.in_process else None
         layer[name, number] = (_store_tile, list(sinks), number, tile, deliver, blocks)
-    graph = HighLevelGraph.from_collections(name, layer, dependencies=list(arrays))
+    graph = HighLevelGraph.from_collections(name, layer, dependencies=list(arrays))  # type: ignore[arg-type]
 
     def done(key: Any, encoded: Any) -> None:
         if not executor.in_process:
@@ -150,7 +150,7 @@ def _build_levels(sinks: Sequence[Sink], executor: Executor, progress: Progress)
     for sink in sinks:
         for level in range(1, sink.levels):
             name = f"level-{tokenize(id(sink), level)}"
-            layer = {
+            layer: dict[Any, Any] = {
                 (name, i): (_build_level, sink, level, tile) for i, tile in enumerate(sink.level_tasks(level))
             }
             if layer:

@@ -80,7 +80,7 @@ class Tiles:
     columns: tuple[int, ...]
     blocks_of_z: tuple[int, ...]
     partial: str
-    """Layer whose tasks hold the outputs with a z dim, one task a block of z; `name` when there is one block."""
+    """Layer whose tasks hold the outputs with a z dim, one task a block of z; else the same as `name`."""
 
     def output(self, name: str) -> da.Array:
         """One output as a lazy array whose chunks are the tiles."""
@@ -193,7 +193,7 @@ def map_overlap(
         layer = _source_layer(first, job, of_z, rows, columns)
         graph = HighLevelGraph({first: layer}, {first: set()})
     if len(of_z) > 1:
-        merged = {
+        merged: dict[Any, Any] = {
             (name, j, k): (_merge, job, [(first, i, j, k) for i in range(len(of_z))])
             for j, k in product(range(len(rows)), range(len(columns)))
         }
@@ -320,7 +320,7 @@ def _block_layer(
     name: str, stack: da.Array, job: Job, of_z: Sequence[int], rows: Sequence[int], columns: Sequence[int]
 ) -> HighLevelGraph:
     edges = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in stack.chunks[:3]]
-    layer = {}
+    layer: dict[Any, Any] = {}
     for (i, z), (j, y), (k, x) in product(spans(of_z), spans(rows), spans(columns)):
         tile = Tile(y.start, y.stop, x.start, x.stop)
         outer_y, outer_x = job.outer(tile).slices
@@ -340,7 +340,7 @@ def _block_layer(
             keys,
             [(stack.name, *at, 0) for at in keys],
         )
-    return HighLevelGraph.from_collections(name, layer, dependencies=[stack])
+    return HighLevelGraph.from_collections(name, layer, dependencies=[stack])  # type: ignore[list-item]
 
 
 def spans(sizes: Sequence[int]) -> list[tuple[int, slice]]:

@@ -1,0 +1,1 @@
+"""Write a lazy image from Python: the same tiles, writers and executors as the command line."""
