@@ -1,0 +1,313 @@
+"""Measurements of a stack's light, frame by frame or tile by tile, in bounded memory.
+
+What is measured are counts and sums of integers, or picks in a fixed order: the same on any tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import dask
+import numpy as np
+from dask.base import tokenize
+from dask.delayed import delayed
+
+from bigstack.geometry import Tile, tiles_of
+from bigstack.io.source import Source
+from bigstack.kernels.correction.balance import SPACES
+from bigstack.kernels.correction.histogram import BINS, bins_of, group, value_of
+from bigstack.kernels.correction.hot_pixels import (
+    BLUR_HALO,
+    SPIKE_HALO,
+    blur_residual,
+    spikes,
+)
+from bigstack.kernels.correction.light import Light
+from bigstack.kernels.correction.noise import noise_responses, noise_sigma
+from bigstack.kernels.correction.vignetting import RINGS, ring_sums
+
+BLOCKS = 16
+"""Blocks a side that the brightness of a frame is kept for, beside its histogram."""
+
+_PIECE = 1024
+_STRIP_PIXELS = 1 << 18
+_BAND_BYTES = 1 << 27
+_PATCH, _PATCHES = 128, 8
+
+
+def over_frames(probe: Callable[[Source, int], Any], source: Source, frames: Sequence[int]) -> list[Any]:
+    """``probe(source, z)`` for each frame, a task each, with dask's current scheduler."""
+    return _run(probe, source, list(frames))
+
+
+def over_tiles(probe: Callable[[Source, Tile], Any], source: Source, tiles: Sequence[Tile]) -> list[Any]:
+    """``probe(source, tile)`` for each tile, a task each, with dask's current scheduler."""
+    return _run(probe, source, [_Opaque(tile) for tile in tiles])
+
+
+class _Opaque:
+    """Keeps dask from taking a dataclass apart."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _run(probe: Any, source: Source, items: list[Any]) -> list[Any]:
+    token = tokenize(source)
+    shared = delayed(source, name=f"source-{token}", traverse=False)
+    call = delayed(_call, pure=False)
+    name = f"{type(probe).__name__.lower()}-{tokenize(token, vars(probe))}"
+    tasks = [call(probe, shared, item, dask_key_name=f"{name}-{n}") for n, item in enumerate(items)]
+    return list(dask.compute(*tasks))
+
+
+def _call(probe: Any, source: Source, item: Any) -> Any:
+    return probe(source, item.value if isinstance(item, _Opaque) else item)
+
+
+def pieces(source: Source, z: int, halo: int = 0) -> Iterator[tuple[Tile, np.ndarray]]:
+    """A frame's pixels in pieces that are small to work on, whatever is read at a time."""
+    height, width = source.shape[1:3]
+    sides = (height, width) if source.whole_frames else _sides(source, _PIECE)
+    for tile in tiles_of((height, width), *sides):
+        pixels = source.read(z, *tile.slices)
+        rows = max(1, _STRIP_PIXELS // (tile.x1 - tile.x0))
+        for part in tile.split(rows, tile.x1 - tile.x0):
+            yield part, pixels[part.inside(tile)]
+
+
+def _sides(source: Source, about: int) -> tuple[int, int]:
+    """Height and width of about `about` pixels that are whole numbers of storage chunks."""
+    y, x = (
+        min(size, max(1, round(about / chunk)) * chunk)
+        for size, chunk in zip(source.shape[1:3], source.chunks, strict=True)
+    )
+    return y, x
+
+
+def bands(source: Source, bytes_per_pixel: int) -> list[Tile]:
+    """Tiles for sums over z: whole rows of frames that are read as a whole, as few as memory allows."""
+    height, width = source.shape[1:3]
+    if not source.whole_frames:
+        return list(tiles_of((height, width), *_sides(source, _PIECE)))
+    rows = max(1, min(height, _BAND_BYTES // (bytes_per_pixel * width)))
+    count = -(-height // rows)
+    return list(tiles_of((height, width), -(-height // count), width))
+
+
+class RangeProbe:
+    """Smallest and largest finite value of a frame."""
+
+    def __call__(self, source: Source, z: int) -> tuple[float, float]:
+        """Return them; infinities where nothing is finite."""
+        low, high = float("inf"), float("-inf")
+        for _, pixels in pieces(source, z):
+            finite = np.isfinite(pixels)
+            low = min(low, float(np.min(pixels, where=finite, initial=np.inf)))
+            high = max(high, float(np.max(pixels, where=finite, initial=-np.inf)))
+        return low, high
+
+
+def value_range(source: Source) -> tuple[float, float, float]:
+    """Lowest and highest value, and full scale: a dtype's range, or what a float stack really holds.
+
+    Full scale of floats is 1 while they stay within it, else their largest value.
+    """
+    if source.dtype.kind != "f":
+        top = float(np.iinfo(source.dtype).max)
+        return 0.0, top, top
+    found = over_frames(RangeProbe(), source, range(source.shape[0]))
+    low, high = min(pair[0] for pair in found), max(pair[1] for pair in found)
+    if not low <= high:
+        return 0.0, 1.0, 1.0
+    return min(low, 0.0), high, max(high, 1.0)
+
+
+class LightProbe:
+    """Histograms and block means of the levels of a balance space, in one frame.
+
+    Attributes
+    ----------
+    space
+        Name of the space.
+    limits
+        Lowest and highest value, and full scale, of the stack.
+    mask_size
+        Diameter of the disc that counts, as a share of the shorter side; None for the whole frame.
+    intensity
+        Lowest and highest value, in the stack's unit, that counts in each level; None for all.
+    step
+        Every how many rows and columns are counted, from the first one on.
+    """
+
+    def __init__(
+        self,
+        space: str,
+        limits: tuple[float, float, float],
+        *,
+        mask_size: float | None,
+        intensity: tuple[float, float] | None,
+        step: int,
+    ) -> None:
+        self.space = space
+        self.limits = limits
+        self.mask_size = mask_size
+        self.intensity = intensity
+        self.step = step
+
+    def scales(self, channels: int) -> list[tuple[float, float, float]]:
+        """Lowest and highest value, and full scale, of each level."""
+        low, high, top = self.limits
+        fulls = SPACES[self.space].scales(channels)
+        return [(low, high, top) if full is None else (0.0, full, full) for full in fulls]
+
+    def __call__(self, source: Source, z: int) -> Light:
+        """Measure frame `z`."""
+        scales = self.scales(source.shape[3])
+        counts = np.zeros((len(scales), BINS), np.int64)
+        sums = np.zeros((len(scales), BLOCKS**2), np.int64)
+        numbers = np.zeros((len(scales), BLOCKS**2), np.int64)
+        for tile, pixels in pieces(source, z):
+            rows = np.arange(tile.y0 + -tile.y0 % self.step, tile.y1, self.step)
+            columns = np.arange(tile.x0 + -tile.x0 % self.step, tile.x1, self.step)
+            if rows.size == 0 or columns.size == 0:
+                continue
+            kept = pixels[rows[0] - tile.y0 :: self.step, columns[0] - tile.x0 :: self.step]
+            self._count(kept, rows, columns, source.shape, scales, (counts, sums, numbers))
+        histograms = [group(c, low, high) for c, (low, high, _) in zip(counts, scales, strict=True)]
+        blocks = np.full(sums.shape, np.nan)
+        np.divide(sums, numbers, out=blocks, where=numbers > 0)
+        levels = [value_of(b, low, high) for b, (low, high, _) in zip(blocks, scales, strict=True)]
+        return Light(histograms, np.array(levels))
+
+    def _count(
+        self,
+        pixels: np.ndarray,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        shape: tuple[int, int, int, int],
+        scales: list[tuple[float, float, float]],
+        totals: tuple[np.ndarray, np.ndarray, np.ndarray],
+    ) -> None:
+        counts, sums, numbers = totals
+        top = self.limits[2]
+        inside = self._disc(rows, columns, shape)
+        block = (rows * BLOCKS // shape[1])[:, None] * BLOCKS + columns * BLOCKS // shape[2]
+        for n, level in enumerate(SPACES[self.space].levels(pixels, top)):
+            low, high, full = scales[n]
+            chosen = inside & self._in_window(level, top / full)
+            bins = bins_of(level[chosen], low, high)
+            where = block[chosen]
+            counts[n] += np.bincount(bins, minlength=BINS)
+            numbers[n] += np.bincount(where, minlength=BLOCKS**2)
+            sums[n] += np.bincount(where, weights=bins, minlength=BLOCKS**2).astype(np.int64)
+
+    def _disc(self, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int, int, int]) -> np.ndarray:
+        if self.mask_size is None:
+            return np.ones((rows.size, columns.size), bool)
+        y, x = 2 * rows - (shape[1] - 1), 2 * columns - (shape[2] - 1)
+        return np.asarray(y[:, None] ** 2 + x**2 <= (min(shape[1:3]) * self.mask_size) ** 2)
+
+    def _in_window(self, level: np.ndarray, scale: float) -> np.ndarray:
+        chosen = np.isfinite(level) if level.dtype.kind == "f" else np.ones(level.shape, bool)
+        if self.intensity is None:
+            return chosen
+        low, high = self.intensity
+        return np.asarray(chosen & (level >= low / scale) & (level <= high / scale))
+
+
+class RingProbe:
+    """Sums of luminance, and numbers of pixels, in rings about the centre of one frame."""
+
+    def __init__(self, limits: tuple[float, float, float], rings: int = RINGS, step: int = 1) -> None:
+        self.limits = limits
+        self.rings = rings
+        self.step = step
+
+    def __call__(self, source: Source, z: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return both, int64 (rings,); sums are in units of 1/65535 of the stack's range."""
+        low, high, top = self.limits
+        sums, counts = np.zeros((2, self.rings), np.int64)
+        for tile, pixels in pieces(source, z):
+            rows = np.arange(tile.y0 + -tile.y0 % self.step, tile.y1, self.step)
+            columns = np.arange(tile.x0 + -tile.x0 % self.step, tile.x1, self.step)
+            if rows.size == 0 or columns.size == 0:
+                continue
+            kept = pixels[rows[0] - tile.y0 :: self.step, columns[0] - tile.x0 :: self.step]
+            bins = bins_of(SPACES["lumi"].levels(np.nan_to_num(kept), top)[0], low, high)
+            found = ring_sums(bins, rows, columns, source.shape[1:3], self.rings)
+            sums += found[0]
+            counts += found[1]
+        return sums, counts
+
+
+class NoiseProbe:
+    """Noise of each channel in one frame, from patches at fixed places."""
+
+    def __call__(self, source: Source, z: int) -> list[float]:
+        """Return the standard deviations (channel,); NaN where all is black or saturated."""
+        integers = source.dtype.kind != "f"
+        top = float(np.iinfo(source.dtype).max) if integers else None
+        found: list[list[np.ndarray]] = [[] for _ in range(source.shape[3])]
+        for pixels in _patches(source, z):
+            for channel, responses in enumerate(found):
+                responses.append(noise_responses(pixels[..., channel], top))
+        return [noise_sigma(np.concatenate(r), 1.0 if integers else 0.0) for r in found]
+
+
+def _patches(source: Source, z: int) -> Iterator[np.ndarray]:
+    height, width = source.shape[1:3]
+    frame = source.read(z, slice(0, height), slice(0, width)) if source.whole_frames else None
+    for y in _starts(height):
+        for x in _starts(width):
+            rows, columns = slice(y, min(y + _PATCH, height)), slice(x, min(x + _PATCH, width))
+            yield source.read(z, rows, columns) if frame is None else frame[rows, columns]
+
+
+def _starts(size: int) -> list[int]:
+    count = min(_PATCHES, -(-size // _PATCH))
+    return sorted({round(i * max(size - _PATCH, 0) / max(count - 1, 1)) for i in range(count)})
+
+
+class BlurProbe:
+    """Values of a tile whose mean over frames differs from its 5x5 Gaussian by more than a threshold."""
+
+    def __init__(self, frames: list[int], thresholds: tuple[float, ...]) -> None:
+        self.frames = frames
+        self.thresholds = thresholds
+
+    def __call__(self, source: Source, tile: Tile) -> np.ndarray:
+        """Return their positions (n, 3): y, x, channel."""
+        outer = tile.pad(BLUR_HALO, within=source.shape[1:3])
+        floats = source.dtype.kind == "f"
+        total = np.zeros((*outer.shape, source.shape[3]), np.float64 if floats else np.uint32)
+        for z in self.frames:
+            total += source.read(z, *outer.slices)
+        limit = np.array(self.thresholds) * (256.0 * len(self.frames))
+        found = []
+        for part in tile.split(max(1, _STRIP_PIXELS // tile.shape[1]), tile.shape[1]):
+            padded = part.pad(BLUR_HALO, within=source.shape[1:3])
+            strip = total[padded.inside(outer)].astype(np.float64 if floats else np.int64)
+            residual = blur_residual(strip)[part.inside(padded)]
+            found.append(np.argwhere(np.abs(residual) > limit) + np.array([part.y0, part.x0, 0]))
+        return np.concatenate(found)
+
+
+class SpikeProbe:
+    """Values of a tile that stand out of their surroundings, the same way, in most frames."""
+
+    def __init__(self, frames: list[int], thresholds: tuple[float, ...], share: float) -> None:
+        self.frames = frames
+        self.thresholds = thresholds
+        self.share = share
+
+    def __call__(self, source: Source, tile: Tile) -> np.ndarray:
+        """Return their positions (n, 3): y, x, channel."""
+        outer = tile.pad(SPIKE_HALO, within=source.shape[1:3])
+        counts = np.zeros((*tile.shape, source.shape[3]), np.int16)
+        limits = np.array(self.thresholds)
+        for z in self.frames:
+            counts += spikes(source.read(z, *outer.slices), limits)[tile.inside(outer)]
+        least = max(1, int(np.ceil(self.share * len(self.frames))))
+        return np.argwhere(np.abs(counts) >= least) + np.array([tile.y0, tile.x0, 0])

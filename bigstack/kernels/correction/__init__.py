@@ -1,0 +1,1 @@
+"""Photometric corrections of a frame, one a file: balance, vignetting, hot pixels, noise."""
