@@ -149,6 +149,8 @@ def transforms_of(
     reference; numbers mean: `breathing` the growth of scale from the first frame to the last, `rotation`
     (degrees) and `shift` (pixels) the largest of random deviations frame by frame.
     """
+    if np.min(breathing) <= (-1 if np.ndim(breathing) == 0 else 0):
+        raise InputError(f"breathing must leave every frame's scale above 0, got {breathing!r}")
     steps = (np.arange(frames) - reference) / max(frames - 1, 1)
     scale = _each(breathing, (frames,), "breathing", lambda total: (1 + total) ** steps)
     angle = _each(rotation, (frames,), "rotation", lambda most: most * _swing(seed, 0, frames))
@@ -158,8 +160,6 @@ def transforms_of(
         "shift",
         lambda most: most * np.stack([_swing(seed, n, frames) for n in (1, 2)], axis=1),
     )
-    if (scale <= 0).any():
-        raise InputError(f"breathing must leave every frame's scale above 0, got {breathing!r}")
     matrices = np.stack(
         [_similarity(shape, s, np.radians(a), m) for s, a, m in zip(scale, angle, moves, strict=True)]
     )
@@ -167,7 +167,7 @@ def transforms_of(
         return matrices
     relative = matrices @ np.linalg.inv(matrices[reference])
     relative[np.all(matrices == matrices[reference], axis=(1, 2))] = np.eye(3)
-    return relative
+    return relative + 0.0  # no negative zeros
 
 
 def _each(value, shape: tuple[int, ...], name: str, spread) -> np.ndarray:  # type: ignore[no-untyped-def]
@@ -213,8 +213,8 @@ def gains_of(
         gains = np.repeat(gains[:, None], channels, axis=1)
     if gains.shape != (frames, channels) or (gains <= 0).any():
         raise InputError(
-            f"flicker must be a number below 1 or gains above 0 of shape ({frames},) or ({frames}, {channels}), "
-            f"got {flicker!r}"
+            f"flicker must be a number below 1, or gains above 0 of shape ({frames},) or "
+            f"({frames}, {channels}), got {flicker!r}"
         )
     return gains
 

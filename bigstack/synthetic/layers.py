@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,13 +28,15 @@ class Layer:
 
 def layers_of(
     texture: str | np.ndarray | Texture,
-    depth: str | np.ndarray | DepthMap | Sequence[Layer],
+    depth: str | np.ndarray | DepthMap | list[Layer] | tuple[Layer, ...],
     *,
     shape: tuple[int, int],
     frames: int,
     seed: int,
 ) -> tuple[Layer, ...]:
     """The layers of a scene, farthest first, from the names or values `render_stack` takes."""
+    if isinstance(depth, list | tuple):
+        return _checked(depth)
     if isinstance(depth, np.ndarray):
         if depth.shape != shape:
             raise InputError(f"the depth map has shape {depth.shape}, the image {shape}: they must be equal")
@@ -45,11 +47,15 @@ def layers_of(
             surface = DEPTHS[depth](child_seed(seed, 1), shape, 0.0, frames - 1.0)
             return (Layer(texture_of(texture, seed), surface),)
         return _OBJECTS[depth](texture, shape, frames, seed)
-    if isinstance(depth, Sequence):
-        if not depth:
-            raise InputError("a scene needs at least one layer, got none")
-        return tuple(depth)
     return (Layer(texture_of(texture, seed), depth),)
+
+
+def _checked(layers: list[Layer] | tuple[Layer, ...]) -> tuple[Layer, ...]:
+    if not layers or not all(isinstance(layer, Layer) for layer in layers):
+        raise InputError(f"a scene is a list of at least one Layer, got {layers!r}")
+    if layers[0].mask is not None:
+        raise InputError("the first layer is the farthest and must have mask=None, so that no pixel is empty")
+    return tuple(layers)
 
 
 def _textures(texture: str | np.ndarray | Texture, seed: int, count: int) -> list[Texture]:

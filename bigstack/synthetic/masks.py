@@ -87,8 +87,10 @@ class Hair:
 
     def sample(self, box: Box) -> np.ndarray:
         """Cover (h, w) float32 of the box, 0 to 1."""
-        # A thread thinner than a pixel covers its share of it.
-        return _cover(abs(_off_curve(self, box)) - self.width / 2) * np.float32(min(self.width, 1))
+        thin = min(self.width, 1.0)
+        # Below a pixel's width the anti-aliased profile is a triangle; scaled, it still covers `width`.
+        share = np.float32(thin / (0.5 + thin / 2) ** 2)
+        return _cover(abs(_off_curve(self, box)) - self.width / 2) * share
 
 
 def _off_curve(line: HalfPlane | Hair, box: Box) -> np.ndarray:

@@ -100,7 +100,7 @@ class Optics:
         return out
 
     def _colours(self, n: int, planes: np.ndarray) -> np.ndarray:
-        """Colour times cover of a layer: one colour times the cover plane, or the colour planes as they are."""
+        """Colour times cover of a layer: its planes, or its one colour times its only plane."""
         texture = self.layers[n].texture
         if isinstance(texture, Flat):
             return planes[..., -1:] * texture.values(self.channels)

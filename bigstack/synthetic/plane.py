@@ -94,15 +94,15 @@ class BlockGrid:
 
     def gather(self, box: Box, make: Callable[[Box], np.ndarray]) -> np.ndarray:
         """The box's pixels (h, w, ...) out of whole blocks' that `make` gives."""
-        out: np.ndarray | None = None
+        if min(box.shape) < 1:
+            raise InputError(f"an empty region was asked for: {box}")
+        out = np.empty(0)
         for block in self.blocks(box):
             pixels = make(block)
-            if out is None:
+            if not out.size:
                 out = np.empty(box.shape + pixels.shape[2:], pixels.dtype)
             part = box.overlap(block)
             out[part.inside(box)] = pixels[part.inside(block)]
-        if out is None:
-            raise InputError(f"an empty region was asked for: {box}")
         return out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +48,7 @@ class Rendered:
 def render_stack(
     *,
     texture: str | np.ndarray | Texture = "photo",
-    depth: Depth | np.ndarray | DepthMap | Sequence[Layer] = "ramp",
+    depth: Depth | np.ndarray | DepthMap | list[Layer] | tuple[Layer, ...] = "ramp",
     shape: tuple[int, int] = (480, 640),
     frames: int = 20,
     channels: int = 3,
@@ -80,12 +79,13 @@ def render_stack(
     texture
         A name of `TEXTURES` ("photo", "dark", "fractal", "dots", "checker", "lines", "flat", "patches",
         "highlights") or `PHOTOGRAPHS`, an image (y, x) or (y, x, channel), repeated in mirrored copies, or
-        any object with `sample(box, channels)`. By name, each surface of a scene gets another one.
+        any object with `sample(box, channels)`. By name each surface of a scene gets another one; an image
+        or object is shared by all surfaces of a scene, so that it is the all-in-focus image.
     depth
         "plane", "ramp", "bump" or "smooth", one surface; "steps", six planes before one another; "layers",
         an object near before a surface far away; "discs", bright discs before a texture; "hairs", threads
         before a surface; an array (y, x) of frames, rendered as one smooth surface; any object with
-        `sample(box)` and `bounds`; or a sequence of `Layer`, farthest first. Frame 0 focuses nearest.
+        `sample(box)` and `bounds`; or a list of `Layer`, farthest first. Frame 0 focuses nearest.
     shape
         Height and width in pixels.
     frames
@@ -173,8 +173,6 @@ def render_stack(
         hot_pixels=hot_pixels,
     )
     layers = layers_of(texture, depth, shape=shape, frames=frames, seed=seed)
-    if layers[0].mask is not None:
-        raise InputError("the first layer is the farthest and must have mask=None, so that no pixel is empty")
     source = SyntheticSource(
         layers,
         camera,

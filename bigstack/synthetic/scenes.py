@@ -64,7 +64,7 @@ SCENES: dict[str, Scene] = {
         {"texture": "highlights", "depth": "smooth"},
     ),
 }
-"""The benchmark's scenes by name; 20 frames of 480x640 RGB uint8, 1.2 px a frame, noise 1.5 where not said."""
+"""The benchmark's scenes; where not said, 20 frames of 480x640 RGB uint8, 1.2 px a frame, noise 1.5."""
 
 
 def scene(name: str, *, seed: int = 0, **options: Any) -> Rendered:
@@ -91,7 +91,7 @@ def scene(name: str, *, seed: int = 0, **options: Any) -> Rendered:
     (5, 48, 64, 3)
     """
     choose(name, SCENES, "scene")
-    # Scenes of one benchmark run must not share their photographs and geometry just because they share a seed.
+    # Scenes that share a seed must not share their photographs and geometry.
     own = child_seed(seed, list(SCENES).index(name))
     return render_stack(**{**SCENES[name].options, "seed": own, **options})
 

@@ -266,7 +266,7 @@ class Patches:
 
 @dataclass(frozen=True)
 class Highlights:
-    """A texture with glints many times brighter than the sensor's full range: they saturate when defocused."""
+    """A texture with glints many times brighter than full scale: they saturate even when defocused."""
 
     base: Texture
     seed: int = 0
