@@ -13,6 +13,7 @@ from math import ceil
 
 import cv2
 import numpy as np
+from numpy.typing import DTypeLike
 
 from bigstack.errors import InputError
 
@@ -131,10 +132,19 @@ def gaussian_radius(sigma: float, truncate: float = 4.0) -> int:
 def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
     """Smooth an image (y, x) by a Gaussian of `sigma` pixels, cut at 4 sigma; 0 leaves it as it is.
 
-    Returns float32.
+    Returns float32. Floats are summed in their own precision, integers exactly.
     """
     taps, one = gaussian_taps(sigma)
-    return correlate(image, Filter(((taps, taps),), one**2)).astype(np.float32, copy=False)
+    linear = Filter(((taps, taps),), one**2)
+    if image.dtype == np.float32:
+        return _correlate_floats(image, linear, np.float32) * np.float32(1 / linear.divisor)
+    return correlate(image, linear).astype(np.float32, copy=False)
+
+
+def reflect_pad(image: np.ndarray, before: int, after: int | None = None) -> np.ndarray:
+    """Pad an image (y, x) by `before` pixels above and left, `after` (else as many) below and right."""
+    after = before if after is None else after
+    return cv2.copyMakeBorder(image, before, after, before, after, cv2.BORDER_REFLECT_101)
 
 
 def box_sum(values: np.ndarray, size: int) -> np.ndarray:
@@ -153,7 +163,7 @@ def box_sum(values: np.ndarray, size: int) -> np.ndarray:
     if size == 1:
         return values.copy()
     before, after = size // 2, (size - 1) // 2
-    padded = cv2.copyMakeBorder(values, before, after, before, after, cv2.BORDER_REFLECT_101)
+    padded = reflect_pad(values, before, after)
     return _running(_running(padded, size, 0), size, 1)
 
 
@@ -200,14 +210,14 @@ def _correlate_integers(image: np.ndarray, linear: Filter) -> np.ndarray:
     return result
 
 
-def _correlate_floats(image: np.ndarray, linear: Filter) -> np.ndarray:
+def _correlate_floats(image: np.ndarray, linear: Filter, kind: DTypeLike = np.float64) -> np.ndarray:
     radius = linear.radius
-    padded = cv2.copyMakeBorder(image, radius, radius, radius, radius, cv2.BORDER_REFLECT_101)
-    result = np.zeros(image.shape, np.float64)
+    padded = reflect_pad(image, radius)
+    result: np.ndarray = np.zeros(image.shape, kind)
     step = max(1, _BLOCK_PIXELS // padded.shape[1])
     for top in range(0, image.shape[0], step):
         out = result[top : top + step]
-        block = padded[top : top + out.shape[0] + 2 * radius].astype(np.float64)
+        block: np.ndarray = padded[top : top + out.shape[0] + 2 * radius].astype(kind)
         for rows, columns in linear.terms:
             down = _weigh(block, rows, 0, radius, out.shape[0])
             out += _weigh(down, columns, 1, radius, out.shape[1])

@@ -1,43 +1,74 @@
 """The registry of focus measures: one file a measure, its halo beside it.
 
 A measure takes a grey image (y, x) of uint8, uint16 or float32 and gives float32 (y, x), never negative,
-higher where the image is sharper. On a padded window whose padding is at least the measure's halo it gives,
-inside, exactly the bits of the whole image.
+higher where the image is sharper. On a padded window whose padding is at least the measure's halo, and whose
+origin is a multiple of its grid, it gives, inside, exactly the bits of the whole image.
+
+A new measure is a module here with a function of the module's name, a ``<name>_halo`` beside it, maybe a
+``<name>_grid``, a ``SOURCE``, and its place in the list below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
+from types import ModuleType
 
 from bigstack.errors import choose
-from bigstack.kernels.focus import laplacian as _laplacian
-from bigstack.kernels.focus import log as _log
-from bigstack.kernels.focus import modified_laplacian as _modified_laplacian
-from bigstack.kernels.focus import sml as _sml
-from bigstack.kernels.focus import tenengrad as _tenengrad
+from bigstack.kernels.focus import (
+    brenner,
+    eigenvalue,
+    energy,
+    laplacian,
+    log,
+    log_energy,
+    modified_laplacian,
+    rdf,
+    rdf_surh,
+    sml,
+    sobel,
+    steerable,
+    structure_tensor,
+    tenengrad,
+    variance,
+    wavelet,
+)
 from bigstack.kernels.focus._measure import Measure
 
 __all__ = ["MEASURES", "Measure", "measure"]
 
 
-def _entry(function: Callable[..., np.ndarray], halo: Callable[..., int], source: str) -> Measure:
-    return Measure(function.__name__, function, halo, source)
+def _entry(module: ModuleType) -> Measure:
+    name = module.__name__.rpartition(".")[2]
+    return Measure(
+        name,
+        getattr(module, name),
+        getattr(module, f"{name}_halo"),
+        module.SOURCE,
+        getattr(module, f"{name}_grid", None),
+    )
 
 
 MEASURES: dict[str, Measure] = {
     entry.name: entry
-    for entry in (
-        _entry(_laplacian.laplacian, _laplacian.laplacian_halo, _laplacian.SOURCE),
-        _entry(_log.log, _log.log_halo, _log.SOURCE),
-        _entry(
-            _modified_laplacian.modified_laplacian,
-            _modified_laplacian.modified_laplacian_halo,
-            _modified_laplacian.SOURCE,
+    for entry in map(
+        _entry,
+        (
+            laplacian,
+            log,
+            energy,
+            modified_laplacian,
+            sml,
+            tenengrad,
+            sobel,
+            brenner,
+            variance,
+            rdf,
+            rdf_surh,
+            wavelet,
+            steerable,
+            structure_tensor,
+            eigenvalue,
+            log_energy,
         ),
-        _entry(_sml.sml, _sml.sml_halo, _sml.SOURCE),
-        _entry(_tenengrad.tenengrad, _tenengrad.tenengrad_halo, _tenengrad.SOURCE),
     )
 }
 """Every focus measure by name."""

@@ -28,7 +28,7 @@ def second_differences(step: int) -> tuple[Filter, Filter]:
     return Filter(((taps, (1,)),)), Filter((((1,), taps),))
 
 
-def central_differences(step: int) -> tuple[Filter, Filter]:
+def forward_differences(step: int) -> tuple[Filter, Filter]:
     """``I(step) - I(0)`` along y and along x."""
     taps = _spaced((0, -1, 1), step)
     return Filter(((taps, (1,)),)), Filter((((1,), taps),))

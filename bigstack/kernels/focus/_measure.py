@@ -31,12 +31,15 @@ class Measure:
         ``halo_function(**options)``: pixels around a pixel that its value depends on.
     source
         Paper and DOI that define it.
+    grid_function
+        ``grid_function(**options)``: what a window's origin has to be a multiple of; None for 1.
     """
 
     name: str
     function: Callable[..., np.ndarray]
     halo_function: Callable[..., int]
     source: str
+    grid_function: Callable[..., int] | None = None
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:
@@ -58,12 +61,20 @@ class Measure:
 
     def halo(self, **options: Any) -> int:
         """Pixels around a pixel that its value depends on, with these options."""
-        takes = inspect.signature(self.halo_function).parameters
-        return self.halo_function(**{name: value for name, value in options.items() if name in takes})
+        return _call(self.halo_function, options)
+
+    def grid(self, **options: Any) -> int:
+        """Return what a window's origin has to be a multiple of, with these options."""
+        return 1 if self.grid_function is None else _call(self.grid_function, options)
 
     def bind(self, **options: Any) -> Callable[[np.ndarray], np.ndarray]:
         """Return the function of grey alone, its options checked and set."""
         return partial(self.function, **self.check(options))
+
+
+def _call(function: Callable[..., int], options: Mapping[str, Any]) -> int:
+    takes = inspect.signature(function).parameters
+    return function(**{name: value for name, value in options.items() if name in takes})
 
 
 def smoothed(linear: Filter, sigma: float) -> Filter:
