@@ -14,6 +14,7 @@ import xarray as xr
 from bigstack.engine.combine import combine
 from bigstack.engine.layout import Layout
 from bigstack.engine.plan import DEFAULT_LIMIT, available_workers, parse_bytes, plan
+from bigstack.engine.sources import as_source
 from bigstack.engine.tiles import Tiles
 from bigstack.errors import InputError, choose
 from bigstack.kernels.focus import measure as find_measure
@@ -160,16 +161,21 @@ def pyramid(
         raise InputError(f"the generating kernel's a must lie in 0.25 to 0.75, got {a}")
     chain = Chain.of(stack.dtype, a)
     total = _levels((stack.shape[1], stack.shape[2]), levels, min_size)
+    masked = as_source(stack).masked
     stages: list[Tiles] = []
-    below, done = stack, 0
+    below, valid, done = stack, None, 0
     while done < total:
         whole = done > 0 and below.shape[1] * below.shape[2] <= WHOLE
         step = total - done if whole else min(FINE_LEVELS, total - done)
-        fold = PyramidSelect(chain, step, window, channels, with_index=done == 0)
-        stages.append(layout.below(fold, below, whole=whole) if done else layout.first(fold, below, passes=2))
+        fold = PyramidSelect(chain, step, window, channels, with_index=done == 0, with_valid=masked)
+        if done == 0:
+            stages.append(layout.first(fold, below, passes=2))
+        else:
+            stages.append(layout.below(fold, below, valid, whole=whole))
         below, done = stages[-1].output("reduced"), done + step
+        valid = stages[-1].output("valid") if masked else None
     found = {"index": stages[0].output("index")}
-    lowest = layout.below(Base(chain, base, base_size, channels), below, whole=True).output("base")
+    lowest = layout.below(Base(chain, base, base_size, channels), below, valid, whole=True).output("base")
     for i, stage in reversed(list(enumerate(stages))):
         function = Collapse(chain, last=i == 0)
         lowest = combine(function, stage, "bands", lowest, dtype=function.dtype)

@@ -57,9 +57,15 @@ class Layout:
             tile = self.plan.tile
         return map_overlap(fold, stack, tile=tile, z_block=self.z_block, scratch=self.scratch)
 
-    def below(self, fold: Fold, stack: da.Array, *, whole: bool) -> Tiles:
-        """A fold over reduced frames that tasks of the same graph make."""
+    def below(self, fold: Fold, stack: da.Array, valid: da.Array | None, *, whole: bool) -> Tiles:
+        """A fold over reduced frames, and where they are real, that tasks of the same graph make."""
         tile = max(stack.shape[1:3]) if whole else SUB_TILE
         return map_overlap(
-            fold, stack, tile=tile, sub_tile=None if whole else SUB_TILE, scratch=self.scratch, depend=True
+            fold,
+            stack,
+            tile=tile,
+            sub_tile=None if whole else SUB_TILE,
+            scratch=self.scratch,
+            depend=True,
+            valid=valid,
         )

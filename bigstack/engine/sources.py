@@ -31,9 +31,9 @@ def as_source(array: da.Array) -> Source:
 
 
 def is_persisted(array: da.Array) -> bool:
-    """True when the array's blocks are there already, in memory or as futures on a cluster."""
+    """True when the array's blocks, all channels in each, are in memory or futures on a cluster."""
     layers = getattr(array.dask, "layers", {})
-    if len(layers) != 1:
+    if len(layers) != 1 or len(array.chunks[3]) > 1:
         return False
     return all(_is_data(value) for value in next(iter(layers.values())).values())
 
@@ -77,12 +77,17 @@ class ArraySource(Source):
 
 
 class BlockSource(Source):
-    """Reads from blocks (z, y, x, channel) that are in hand: arrays, or parked ones that load themselves."""
+    """Reads from blocks (z, y, x, channel) that are in hand, and from masks (z, y, x) of their validity."""
 
     def __init__(
-        self, blocks: Mapping[tuple[int, int, int], Any], chunks: Sequence[Sequence[int]], dtype: np.dtype
+        self,
+        blocks: Mapping[tuple[int, int, int], Any],
+        chunks: Sequence[Sequence[int]],
+        dtype: np.dtype,
+        masks: Mapping[tuple[int, int, int], Any] | None = None,
     ) -> None:
         self.blocks = blocks
+        self.masks = masks
         self.edges = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in chunks[:3]]
         self.shape = tuple(int(sum(sizes)) for sizes in chunks)  # type: ignore[assignment]
         self.dtype = dtype
@@ -93,11 +98,23 @@ class BlockSource(Source):
 
     def read(self, z: int, y: slice, x: slice) -> np.ndarray:
         """Copy the region out of the blocks it touches."""
-        i, first = _block_at(self.edges[0], z)
         out = np.empty((y.stop - y.start, x.stop - x.start, self.shape[3]), self.dtype)
+        return self._copy(self.blocks, z, y, x, out)
+
+    def valid(self, z: int, y: slice, x: slice) -> np.ndarray | None:
+        """Where the region is real, None when all of it is."""
+        if self.masks is None:
+            return None
+        out = self._copy(self.masks, z, y, x, np.empty((y.stop - y.start, x.stop - x.start), bool))
+        return None if out.all() else out
+
+    def _copy(
+        self, blocks: Mapping[tuple[int, int, int], Any], z: int, y: slice, x: slice, out: np.ndarray
+    ) -> np.ndarray:
+        i, first = _block_at(self.edges[0], z)
         for j, rows, to_y in overlapping(self.edges[1], y):
             for k, columns, to_x in overlapping(self.edges[2], x):
-                out[to_y, to_x] = self.blocks[i, j, k][z - first, rows, columns]
+                out[to_y, to_x] = blocks[i, j, k][z - first, rows, columns]
         return out
 
 
@@ -157,6 +174,11 @@ class MappedSource(Source):
         tile = Tile(y.start, y.stop, x.start, x.stop)
         outer = tile.pad(self.halo, within=self.shape[1:3], grid=self.grid)
         return self.kernel(self.source.read(z, *outer.slices))[tile.inside(outer)]
+
+    @property
+    def masked(self) -> bool:
+        """Whether the source has made-up pixels."""
+        return self.source.masked
 
     def valid(self, z: int, y: slice, x: slice) -> np.ndarray | None:
         """Where the source has real data."""

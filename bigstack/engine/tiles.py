@@ -105,7 +105,10 @@ class Tiles:
                     else (len(self.rows), len(self.columns))
                 )
             },
-            new_axes={"z": 1, "c": 1} if of_z and not split else {"c": 1} if "channel" in output.dims else {},
+            new_axes={
+                **({"z": 1} if of_z and not split else {}),
+                **({"c": 1} if "channel" in output.dims else {}),
+            },
         )
         graph = HighLevelGraph.from_collections(key, layer, dependencies=[])
         layers = {**self.graph.layers, **graph.layers}
@@ -131,6 +134,7 @@ def map_overlap(
     sub_tile: int | None = SUB_TILE,
     scratch: Scratch | None = None,
     depend: bool | None = None,
+    valid: da.Array | None = None,
 ) -> Tiles:
     """Fold over the frames of a lazy stack (z, y, x, channel), tile by tile, with halos.
 
@@ -155,6 +159,9 @@ def map_overlap(
     depend
         True makes each task depend on the blocks of `stack` it touches, right for a small array that
         other tasks of the same graph make; found out by itself when not given.
+    valid
+        Where the pixels of `stack` are real (z, y, x) bool, in the same chunks; with ``depend=True`` only,
+        a source knows that by itself.
 
     Returns
     -------
@@ -168,13 +175,15 @@ def map_overlap(
     >>> map_overlap(Average("mean"), stack, tile=4).output("image").compute().sum()
     np.uint64(64)
     """
-    blocks = is_persisted(stack) if depend is None else depend
-    source = None if blocks else as_source(stack)
+    source = None if depend else as_source(stack)
+    if source is not None and depend is None and is_persisted(stack):
+        source = None
+    blocks = source is None
     rows, columns = _tile_chunks(tile, stack.shape[1:3])
     if z_block is None or not fold.merges(stack.dtype):
         z_block = stack.shape[0]
     of_z = _chunk(z_block, stack.shape[0])
-    what = stack.name if source is None else source
+    what = (stack.name, None if valid is None else valid.name) if source is None else source
     name = f"fold-{tokenize(fold, what, rows, columns, of_z, sub_tile, scratch)}"
     job = Job(
         fold,
@@ -188,7 +197,7 @@ def map_overlap(
         chunks=stack.chunks if blocks else None,
     )
     first = name if len(of_z) == 1 else f"part-{name}"
-    graph = _block_layer(first, stack, job, of_z, rows, columns) if blocks else None
+    graph = _block_layer(first, stack, valid, job, of_z, rows, columns) if blocks else None
     if graph is None:
         layer = _source_layer(first, job, of_z, rows, columns)
         graph = HighLevelGraph({first: layer}, {first: set()})
@@ -311,13 +320,22 @@ def _source_layer(
     return blockwise(_run_source, name, letters, ArraySliceDep(chunks), letters, numblocks={}, job=job)
 
 
-def _run_blocks(job: Job, tile: Tile, frames: range, keys: list[tuple[int, int, int]], blocks: list) -> Any:
-    source = BlockSource(dict(zip(keys, blocks, strict=True)), job.chunks, job.dtype)
+def _run_blocks(
+    job: Job, tile: Tile, frames: range, keys: list[tuple[int, int, int]], blocks: list, masks: list | None
+) -> Any:
+    held = None if masks is None else dict(zip(keys, masks, strict=True))
+    source = BlockSource(dict(zip(keys, blocks, strict=True)), job.chunks, job.dtype, held)
     return fold_tile(job, source, tile, frames)
 
 
 def _block_layer(
-    name: str, stack: da.Array, job: Job, of_z: Sequence[int], rows: Sequence[int], columns: Sequence[int]
+    name: str,
+    stack: da.Array,
+    valid: da.Array | None,
+    job: Job,
+    of_z: Sequence[int],
+    rows: Sequence[int],
+    columns: Sequence[int],
 ) -> HighLevelGraph:
     edges = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in stack.chunks[:3]]
     layer: dict[Any, Any] = {}
@@ -339,8 +357,10 @@ def _block_layer(
             range(z.start, z.stop),
             keys,
             [(stack.name, *at, 0) for at in keys],
+            None if valid is None else [(valid.name, *at) for at in keys],
         )
-    return HighLevelGraph.from_collections(name, layer, dependencies=[stack])  # type: ignore[list-item]
+    needs: list[Any] = [stack] if valid is None else [stack, valid]
+    return HighLevelGraph.from_collections(name, layer, dependencies=needs)
 
 
 def spans(sizes: Sequence[int]) -> list[tuple[int, slice]]:

@@ -44,6 +44,11 @@ class Source(ABC):
         """Equal for sources that give equal pixels: class name, paths, sizes, mtimes, options."""
 
     @property
+    def masked(self) -> bool:
+        """True when some pixels may be made up, so that `valid` has to be asked."""
+        return type(self).valid is not Source.valid
+
+    @property
     def whole_frames(self) -> bool:
         """True when reading any region costs the decoding of the whole frame."""
         return self.chunks[0] >= self.shape[1] and self.chunks[1] >= self.shape[2]

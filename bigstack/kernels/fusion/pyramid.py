@@ -97,7 +97,8 @@ class PyramidSelect:
 
     `window` is the side of the box that energy is summed over at every level, None weighs by the
     generating kernel itself as Wang and Chang do. `channels` are those that energy is measured on, all
-    of them when empty. `hand_on` keeps the reduced frames for the levels after these.
+    of them when empty. `hand_on` keeps the reduced frames for the levels after these, `with_valid` where
+    they are made of real pixels only.
     """
 
     chain: Chain
@@ -106,6 +107,7 @@ class PyramidSelect:
     channels: tuple[int, ...] = ()
     hand_on: bool = True
     with_index: bool = False
+    with_valid: bool = False
 
     @property
     def halo(self) -> int:
@@ -119,10 +121,12 @@ class PyramidSelect:
 
     @property
     def outputs(self) -> Mapping[str, Output]:
-        """`bands`: payload for `collapse`; `reduced`: the next, smaller stack; `index`: winner at level 0."""
+        """`bands` for `collapse`; `reduced`, the next, smaller stack, and its `valid`; `index` at level 0."""
         found = {"bands": Output(())}
         if self.hand_on:
             found["reduced"] = Output(("z", "y", "x", "channel"), self.chain.dtype, self.grid)
+            if self.with_valid:
+                found["valid"] = Output(("z", "y", "x"), "bool", self.grid)
         if self.with_index:
             found["index"] = Output(("y", "x"), "uint16")
         return found
@@ -151,7 +155,7 @@ class PyramidSelect:
             # Any frame beats the start, even one whose pixel is made up and so has energy -1.
             "energy": [np.full(shape, -2, energy) for shape in shapes[:-1]],
             "index": np.zeros(window.shape, np.uint16) if self.with_index else None,
-            "reduced": out.get("reduced"),
+            "tall": out,
         }
 
     def add(
@@ -171,9 +175,15 @@ class PyramidSelect:
             self._select(state, level, z, band, energy, work)
             valid = None if valid is None else _sure(valid)[::2, ::2]
         if self.hand_on:
-            window = state["window"]
-            kept = state["reduced"][z - window.frames.start]
-            kept[...] = low[window.reduce(self.grid)].reshape(kept.shape)
+            self._hand_on(state, z, low, valid)
+
+    def _hand_on(self, state: dict[str, Any], z: int, low: np.ndarray, valid: np.ndarray | None) -> None:
+        window = state["window"]
+        core, place = window.reduce(self.grid), z - window.frames.start
+        kept = state["tall"]["reduced"][place]
+        kept[...] = low[core].reshape(kept.shape)
+        if self.with_valid:
+            state["tall"]["valid"][place] = True if valid is None else valid[core]
 
     def merge(self, early: dict[str, Any], late: dict[str, Any]) -> dict[str, Any]:
         """Later frames win only where they have strictly more energy."""

@@ -103,7 +103,7 @@ def test_momonala_differs_only_where_its_rounding_decides(arrays):
     differs = (ours != arrays["momonala_noalign"]).any(axis=-1)
     ranked = np.sort(np.abs(arrays["momonala_lap"]), axis=0)
     lead = ranked[-1] - ranked[-2]
-    # Half a level of rounding a pixel times the Laplacian's taps, in both of two frames; measured: 44 at most,
+    # Half a level of rounding a pixel times the taps of the Laplacian, in two frames; measured: 44 at most,
     # and 22 % of pixels, most of them flat.
     bound = 2 * 0.5 * np.abs(laplacian_filter(5).kernel).sum()
     assert lead[differs].max() <= bound
