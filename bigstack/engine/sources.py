@@ -31,9 +31,9 @@ def as_source(array: da.Array) -> Source:
 
 
 def is_persisted(array: da.Array) -> bool:
-    """True when the array's blocks, all channels in each, are in memory or futures on a cluster."""
+    """True when the array's blocks are there already, in memory or as futures on a cluster."""
     layers = getattr(array.dask, "layers", {})
-    if len(layers) != 1 or len(array.chunks[3]) > 1:
+    if len(layers) != 1:
         return False
     return all(_is_data(value) for value in next(iter(layers.values())).values())
 

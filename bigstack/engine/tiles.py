@@ -176,7 +176,7 @@ def map_overlap(
     np.uint64(64)
     """
     source = None if depend else as_source(stack)
-    if source is not None and depend is None and is_persisted(stack):
+    if depend is None and len(stack.chunks[3]) == 1 and is_persisted(stack):
         source = None
     blocks = source is None
     rows, columns = _tile_chunks(tile, stack.shape[1:3])

@@ -1,5 +1,6 @@
 """Runs folds on whole images, as the engine does on tiles."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,14 +33,12 @@ def random_valid(seed: int, shape: tuple[int, int, int]) -> list[np.ndarray | No
     return found
 
 
-def run(
-    fold: Any, frames: np.ndarray, valid: Any = None, cuts: tuple[int, ...] = ()
-) -> dict[str, Any]:
+def run(fold: Any, frames: np.ndarray, valid: Any = None, cuts: tuple[int, ...] = ()) -> dict[str, Any]:
     """Results of a fold over frames, in blocks of z that end at `cuts` and are merged in order."""
     edges = [0, *sorted(set(cuts) - {0, len(frames)}), len(frames)]
     whole = tuple(slice(0, side) for side in frames.shape[1:3])
     state, tall = None, []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         window = Window(frames.shape[1:3], whole, range(start, stop), frames.shape[3], frames.dtype)
         out = {
             name: np.empty((stop - start, *reduced_shape(frames, output)), output.dtype)
