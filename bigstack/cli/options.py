@@ -77,10 +77,7 @@ reading = combined(
     ),
 )
 
-running = combined(
-    click.option(
-        "--tile", type=click.IntRange(16), help="Side of the tiles in pixels, instead of the plan's."
-    ),
+running_without_tile = combined(
     click.option(
         "--memory-limit", type=Bytes(), default="2GB", show_default=True, help="Memory of a process."
     ),
@@ -88,6 +85,11 @@ running = combined(
     click.option("--processes", is_flag=True, help="Worker processes instead of threads."),
     click.option("--scheduler", help="Address of a running Dask scheduler, such as tcp://host:8786."),
     click.option("--scheduler-file", type=PATH, help="Its scheduler file, instead of the address."),
+)
+
+running = combined(
+    click.option("--tile", type=click.IntRange(16), help="Side of tiles in pixels, instead of the plan's."),
+    running_without_tile,
 )
 
 writing = combined(

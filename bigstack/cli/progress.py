@@ -18,20 +18,20 @@ class Reporter:
         self._bar: Any = None
         self._started = time.perf_counter()
         self._told = self._started
-        self.frames = 1
         self.terminal = sys.stderr.isatty()
 
-    def plan(self, plan: Any) -> None:
+    def plan(self, found: Any) -> None:
         """Show the plan of a run."""
-        from bigstack.engine.plan import show_bytes
+        from bigstack.io.writers.spec import human
 
+        plan = found.plan
         rows = {
-            "input": f"{' x '.join(str(n) for n in plan.shape)} (z, y, x, channel) {plan.dtype}",
+            "input": f"{' x '.join(str(n) for n in found.shape)} (z, y, x, channel) {found.dtype}",
             "tiles": f"{plan.tiles} of {plan.tile[0]} x {plan.tile[1]} pixels",
             "tasks": f"{plan.tasks} on {plan.workers} workers",
-            "bytes read": show_bytes(plan.bytes_read),
-            "peak memory": f"{show_bytes(plan.peak_memory)} of {show_bytes(plan.memory_limit)}",
-            "scratch on disk": show_bytes(plan.scratch_bytes) if plan.scratch else "none",
+            "bytes read": human(plan.bytes_read),
+            "peak memory": f"{human(plan.peak_memory)} of {human(plan.memory_limit)}",
+            "scratch on disk": human(plan.scratch_bytes) if plan.scratch else "none",
         }
         for name, value in rows.items():
             click.echo(f"{name:16} {value}")
@@ -73,7 +73,7 @@ class Reporter:
     def _rate(self, progress: Any) -> float:
         """Input megapixels a second."""
         seconds = time.perf_counter() - self._started
-        return progress.pixels * self.frames * progress.share / seconds / 1e6
+        return progress.pixels * progress.share / seconds / 1e6
 
     def summary(self, result: Any) -> None:
         """Say what was written, how fast, and with how much memory."""

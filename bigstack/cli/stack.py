@@ -46,7 +46,7 @@ METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "k
 @click.option("--dry-run", is_flag=True, help="Only show the plan: tiles, tasks, bytes read, peak memory.")
 @options.talking
 def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
-    r"""Fuse a stack into one all-in-focus image.
+    """Fuse a stack into one all-in-focus image.
 
     INPUTS are a folder, frames, a multi-page TIFF or OME-TIFF, or an OME-Zarr. The ending of the output says
     its format: .ome.zarr (any size, goes on where it was interrupted), .tif, .ome.tif, .png, .jpg.
@@ -55,7 +55,7 @@ def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
     Examples:
       bigstack stack photos/ -o fused.tif
       bigstack stack stack.ome.zarr -o fused.ome.zarr --memory-limit 2GB --depth-out depth.tif
-    """
+    """  # noqa: D301 click reads the backspace character
     from bigstack.cli.progress import Reporter
     from bigstack.jobs.stack import plan_stack, run_stack
 

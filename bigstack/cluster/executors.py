@@ -87,6 +87,11 @@ class DistributedExecutor:
             raise
 
 
+def count_workers(wanted: int | None) -> int:
+    """Tasks at once: as many as asked for, else one a processor."""
+    return wanted or available_workers()
+
+
 def _prepare_worker() -> str:
     import cv2
 
@@ -124,11 +129,11 @@ def open_executor(
     if len(given) > 1:
         raise InputError(f"only one of {', '.join(given)} can say where to run")
     if not given:
-        yield ThreadExecutor(workers or available_workers())
+        yield ThreadExecutor(count_workers(workers))
         return
     if processes:
-        with _local_client(workers or available_workers(), memory_limit) as client:
-            yield DistributedExecutor(client, workers or available_workers())
+        with _local_client(count_workers(workers), memory_limit) as client:
+            yield DistributedExecutor(client, count_workers(workers))
         return
     with _remote_client(scheduler, scheduler_file) as client:
         yield DistributedExecutor(client, sum(client.nthreads().values()))

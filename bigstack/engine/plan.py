@@ -11,6 +11,7 @@ from bigstack.engine.tiles import SUB_TILE, even_split
 from bigstack.errors import InputError, MemoryLimitError
 from bigstack.geometry import Tile
 from bigstack.io.source import Source
+from bigstack.io.writers.spec import human
 from bigstack.kernels.fold import Fold
 
 DEFAULT_LIMIT = 2 * 10**9
@@ -61,20 +62,6 @@ def parse_bytes(text: str | int) -> int:
         )
     power = " kmgt".index(match[2].lower() or " ")
     return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
-
-
-def show_bytes(size: float) -> str:
-    """A size for people.
-
-    Examples
-    --------
-    >>> show_bytes(2_340_000_000)
-    '2.34 GB'
-    """
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}"
-    return f"{size / 1e3:.3g} kB"
 
 
 def plan(
@@ -130,8 +117,8 @@ def plan(
             smallest = found if smallest is None or found.peak_memory < smallest.peak_memory else smallest
     assert smallest is not None
     raise MemoryLimitError(
-        f"this needs {show_bytes(smallest.peak_memory)} with tiles of "
-        f"{smallest.tile[0]} x {smallest.tile[1]} and {workers} workers, the limit is {show_bytes(memory_limit)}; raise --memory-limit, use fewer "
+        f"this needs {human(smallest.peak_memory)} with tiles of "
+        f"{smallest.tile[0]} x {smallest.tile[1]} and {workers} workers, the limit is {human(memory_limit)}; raise --memory-limit, use fewer "
         "--workers" + ("" if tile is None else ", or a smaller --tile") + _advice(source)
     )
 

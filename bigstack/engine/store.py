@@ -43,7 +43,7 @@ class Progress:
     total: int
     """Tiles to compute in this run."""
     pixels: int
-    """Output pixels to compute in this run."""
+    """Input pixels of this run."""
     skipped: int = 0
     """Tiles that an earlier run had stored."""
     done: int = 0
@@ -85,12 +85,14 @@ def store(
     sinks: Sequence[Sink],
     executor: Executor,
     *,
+    frames: int = 1,
     watch: Callable[[Progress], None] = lambda _: None,
 ) -> Progress:
     """Compute arrays (y, x[, channel]) of equal tiles in one pass and write each to its sink.
 
     The sinks are open already; they are finished by the caller, who knows what else has to be in place.
-    Tiles that all sinks have from an interrupted run are not computed again.
+    Tiles that all sinks have from an interrupted run are not computed again. `frames` is how many input
+    pixels an output pixel stands for, for who watches.
     """
     rows, columns = arrays[0].chunks[:2]
     if any(array.chunks[:2] != (rows, columns) for array in arrays):
@@ -101,7 +103,7 @@ def store(
     tiles = {(j, k): Tile(y.start, y.stop, x.start, x.stop) for (j, y), (k, x) in places}
     todo = {at: tile for at, tile in tiles.items() if tile not in kept}
     progress = Progress(
-        len(todo), sum(tile.size for tile in todo.values()), len(tiles) - len(todo), watch=watch
+        len(todo), frames * sum(tile.size for tile in todo.values()), len(tiles) - len(todo), watch=watch
     )
     delivery = _Delivery(sinks, list(todo.values()), progress)
     if todo:

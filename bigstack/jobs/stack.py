@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from math import lcm
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
-import bigstack
 from bigstack.errors import InputError, choose
 from bigstack.names import FusionMethod
 
@@ -60,6 +61,19 @@ class StackJob:
 
 
 @dataclass
+class StackPlan:
+    """What a run would be."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    plan: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"shape": list(self.shape), "dtype": self.dtype, **self.plan.as_dict()}
+
+
+@dataclass
 class StackResult:
     """What a run did."""
 
@@ -76,7 +90,164 @@ class StackResult:
         frames, height, width = self.shape[:3]
         rate = frames * height * width / self.seconds / 1e6
         lines = [f"wrote {path}" for path in self.outputs.values()]
-        lines.append(f"{frames} frames of {height} x {width} in {self.seconds:.1f} s, {rate:.0f} Mpix/s of input")
+        lines.append(
+            f"{frames} frames of {height} x {width} in {self.seconds:.1f} s, {rate:.0f} Mpix/s of input"
+        )
         if self.skipped:
-            lines.append(f"{self.skipped} of {self.skipped + self.tiles} tiles were there from an earlier run")
-        return lines + (self.notes if verbose else [note for note in self.notes if note.startswith("skipped")])
+            lines.append(
+                f"{self.skipped} of {self.skipped + self.tiles} tiles were there from an earlier run"
+            )
+        return lines + (
+            self.notes if verbose else [note for note in self.notes if note.startswith("skipped")]
+        )
+
+
+@dataclass
+class _Prepared:
+    """A job made ready: nothing computed, nothing written yet."""
+
+    stack: Any
+    dataset: Any
+    layout: Any
+    sinks: dict[str, Any]
+    record: Any
+
+
+def plan_stack(job: StackJob) -> StackPlan:
+    """What running `job` would take: the stack's shape and dtype and its `Plan`. Reads headers only."""
+    ready = _prepare(job, dry=True)
+    return StackPlan(ready.stack.shape, str(ready.stack.dtype), ready.layout.plan)
+
+
+def run_stack(job: StackJob, *, watch: Callable[[Any], None] = lambda progress: None) -> StackResult:
+    """Run `job`: an interrupted run to OME-Zarr goes on where it was.
+
+    Raises
+    ------
+    BigstackError
+        One of its children, with a message for the user.
+    """
+    started = time.perf_counter()
+    from bigstack.cluster import open_executor
+    from bigstack.engine.store import store
+
+    ready = _prepare(job)
+    where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
+    names = list(ready.sinks)
+    arrays = [ready.dataset[name].data for name in names]
+    sinks = list(ready.sinks.values())
+    with ExitStack() as cleanup:
+        executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
+        for sink in sinks:
+            sink.open()
+        try:
+            progress = store(arrays, sinks, executor, frames=ready.stack.sizes["z"], watch=watch)
+        except BaseException:
+            for sink in sinks:
+                sink.pause()
+            if not all(_is_zarr(path) for path in job.outputs.values()):
+                _clear_scratch(job)
+            raise
+        for sink in sinks:
+            sink.finish()
+    _clear_scratch(job)
+    return StackResult(
+        outputs=job.outputs,
+        shape=ready.stack.shape,
+        dtype=str(ready.stack.dtype),
+        seconds=time.perf_counter() - started,
+        tiles=progress.total,
+        skipped=progress.skipped,
+        notes=notes_of(ready.stack),
+    )
+
+
+def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
+    from bigstack.cluster import count_workers
+    from bigstack.engine.layout import Layout
+    from bigstack.engine.plan import plan
+    from bigstack.fusion import METHODS, fuse_by, method_options
+    from bigstack.io.open import open_stack
+    from bigstack.io.record import RunRecord
+    from bigstack.io.writers import spec_of
+
+    choose(job.method, METHODS, "method")
+    for name in job.options:
+        if name not in method_options(job.method):
+            takers = [method for method in METHODS if name in method_options(method)]
+            raise InputError(
+                f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {job.method}"
+            )
+    sources = list(job.inputs)
+    stack = open_stack(sources[0] if len(sources) == 1 else sources, **job.reading)
+    # What is written is known before how it is computed, and decides where tiles may end.
+    draft = fuse_by(stack, Layout(tile=max(stack.shape[1:3])), **_fusion(job))
+    missing = [name for name in job.outputs if name not in draft]
+    if missing:
+        raise InputError(f"--method {job.method} gives no {missing[0]}; leave --{missing[0]}-out away")
+    record = RunRecord.of("stack", stack.attrs["files"], job.parameters())
+    sinks = {name: _sink(path, spec_of(draft[name]), job, record, dry) for name, path in job.outputs.items()}
+    resumable = all(_is_zarr(path) for path in job.outputs.values())
+    layout = Layout(
+        planner=partial(
+            _plan,
+            plan,
+            workers=1 if job.processes else count_workers(job.workers),
+            memory_limit=job.memory_limit,
+            tile=job.tile,
+            multiple=_common_multiple(sinks.values()),
+            full_width=any(sink.full_width for sink in sinks.values()),
+            # A run that can go on after a kill needs its pieces on disk.
+            scratch=True if resumable else None,
+        ),
+        scratch=_scratch(job),
+    )
+    return _Prepared(stack, fuse_by(stack, layout, **_fusion(job)), layout, sinks, record)
+
+
+def _plan(plan: Callable[..., Any], fold: Any, source: Any, passes: int, **how: Any) -> Any:
+    return plan(fold, source, passes=passes, **how)
+
+
+def _fusion(job: StackJob) -> dict[str, Any]:
+    return {"method": job.method, "focus_channel": job.focus_channel, **job.options}
+
+
+def _sink(path: Path, spec: Any, job: StackJob, record: Any, dry: bool) -> Any:
+    """The writer of one output; options go to the formats that take them, and to one at least."""
+    from bigstack.io.writers import create_sink, sink_options
+
+    given = {"version": job.ngff, "compression": job.compression, "quality": job.quality}
+    options = {name: value for name, value in given.items() if value is not None}
+    for name in options:
+        if not any(name in sink_options(other) for other in job.outputs.values()):
+            raise InputError(
+                f"--{'ngff' if name == 'version' else name} has no effect on {', '.join(str(p) for p in job.outputs.values())}"
+            )
+    takes = sink_options(path)
+    options = {name: value for name, value in options.items() if name in takes}
+    return create_sink(path, spec, overwrite=job.overwrite or dry, record=record, **options)
+
+
+def _common_multiple(sinks: Any) -> tuple[int, int]:
+    pairs = [sink.multiple for sink in sinks]
+    return lcm(*(pair[0] for pair in pairs)), lcm(*(pair[1] for pair in pairs))
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.name.lower().endswith(".zarr")
+
+
+def _scratch(job: StackJob) -> Path:
+    return job.output.with_name(job.output.name + ".scratch")
+
+
+def _clear_scratch(job: StackJob) -> None:
+    rmtree(_scratch(job), ignore_errors=True)
+
+
+def notes_of(stack: Any) -> list[str]:
+    """What the audit of the frames has to say."""
+    audit = stack.attrs.get("audit") or {}
+    notes = [f"skipped {item}" for item in audit.get("skipped", [])]
+    return notes + [f"note: {text}" for text in audit.get("warnings", [])]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bigstack.engine.plan import Plan, parse_bytes, plan, show_bytes
+from bigstack.engine.plan import Plan, parse_bytes, plan
 from bigstack.errors import InputError, MemoryLimitError
 from bigstack.io.source import Source
 from bigstack.kernels.fusion.pyramid import Chain, PyramidSelect
@@ -75,10 +75,6 @@ def test_sizes_are_read(text, size):
 def test_sizes_that_make_no_sense(text):
     with pytest.raises(InputError, match="memory size"):
         parse_bytes(text)
-
-
-def test_sizes_are_shown():
-    assert [show_bytes(n) for n in (2.5e12, 1e9, 12_345_678, 999)] == ["2.5 TB", "1 GB", "12.3 MB", "0.999 kB"]
 
 
 def test_a_plan_is_json():

@@ -1,0 +1,106 @@
+"""Copy a stack into OME-Zarr, which tiles can be read from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bigstack.io.writers.spec import human
+
+
+@dataclass
+class ConvertJob:
+    """Everything `bigstack convert` can be told."""
+
+    inputs: tuple[Path, ...]
+    output: Path
+    reading: dict[str, Any] = field(default_factory=dict)
+    ngff: str | None = None
+    compression: str | None = None
+    chunk: int | None = None
+    shard: int | None = None
+    levels: int | None = None
+    workers: int | None = None
+    processes: bool = False
+    scheduler: str | None = None
+    scheduler_file: Path | None = None
+    memory_limit: int = 2 * 10**9
+    overwrite: bool = False
+
+
+@dataclass
+class ConvertResult:
+    """What a conversion did."""
+
+    output: Path
+    shape: tuple[int, ...]
+    dtype: str
+    seconds: float
+    pieces: int
+    skipped: int
+    stored: int
+    notes: list[str]
+
+    def lines(self, *, verbose: bool = False) -> list[str]:
+        """For people."""
+        z, y, x, channels = self.shape
+        lines = [
+            f"wrote {self.output} ({human(self.stored)})",
+            f"{z} frames of {y} x {x}, {channels} channels, {self.dtype}, in {self.seconds:.1f} s, "
+            f"{z * y * x / self.seconds / 1e6:.0f} Mpix/s",
+        ]
+        if self.skipped:
+            lines.append(
+                f"{self.skipped} of {self.skipped + self.pieces} pieces were there from an earlier run"
+            )
+        return lines + (
+            self.notes if verbose else [note for note in self.notes if note.startswith("skipped")]
+        )
+
+
+def convert_stack(job: ConvertJob, *, watch: Callable[[Any], None] = lambda progress: None) -> ConvertResult:
+    """Run `job`: an interrupted conversion goes on where it was."""
+    started = time.perf_counter()
+    from bigstack.cluster import open_executor
+    from bigstack.engine.copy import copy_stack
+    from bigstack.engine.sources import as_source
+    from bigstack.io.open import open_stack
+    from bigstack.io.record import RunRecord
+    from bigstack.io.writers import create_stack_sink, stack_spec_of
+    from bigstack.jobs.stack import notes_of
+
+    sources = list(job.inputs)
+    stack = open_stack(sources[0] if len(sources) == 1 else sources, **job.reading)
+    record = RunRecord.of(
+        "convert", stack.attrs["files"], {f"reading {k}": v for k, v in job.reading.items()}
+    )
+    given = {"version": job.ngff, "compression": job.compression, "chunk": job.chunk, "shard": job.shard}
+    options = {k: v for k, v in {**given, "levels": job.levels}.items() if v is not None}
+    sink = create_stack_sink(
+        job.output, stack_spec_of(stack), overwrite=job.overwrite, record=record, **options
+    )
+    where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
+    with open_executor(**where, memory_limit=job.memory_limit) as executor:
+        sink.open()
+        try:
+            progress = copy_stack(as_source(stack.data), sink, executor, watch=watch)
+        except BaseException:
+            sink.pause()
+            raise
+        sink.finish()
+    notes = notes_of(stack)
+    if "alpha" in stack.coords:
+        notes.append("skipped alpha: the copy has the colour channels only")
+    return ConvertResult(
+        output=job.output,
+        shape=stack.shape,
+        dtype=str(stack.dtype),
+        seconds=time.perf_counter() - started,
+        pieces=progress.total,
+        skipped=progress.skipped,
+        stored=sum(path.stat().st_size for path in job.output.rglob("*") if path.is_file()),
+        notes=notes,
+    )
