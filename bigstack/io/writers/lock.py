@@ -1,0 +1,139 @@
+"""A lock file beside an output, so that two runs never write the same one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+import weakref
+from pathlib import Path
+
+from bigstack.errors import RunError
+
+SETTLE_SECONDS = 5.0
+"""A lock file without content for longer than this was left by a process killed while it made it."""
+CLOCK_SECONDS = 60.0
+"""Start times of one process may differ by this much: the clock they are computed from can be set."""
+
+
+class OutputLock:
+    """Held by the one process that may write an output; a dead process's lock is taken over.
+
+    The owner is known by host, process and start time. On another host nobody can see whether it still
+    lives, so there the lock is respected and the message says how to remove it.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.path = output.with_name(output.name + ".lock")
+        self._release: weakref.finalize | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises
+        ------
+        RunError
+            When another run holds it.
+        """
+        mine = _me()
+        while not _create(self.path, mine):
+            owner = _read(self.path)
+            if owner is not None and _alive(self.path, owner):
+                raise RunError(self._refusal(owner))
+            self._remove_stale(owner)
+        self._release = weakref.finalize(self, _unlink_if_mine, self.path, mine)
+
+    def release(self) -> None:
+        """Let go of the lock; nothing happens when it is not held."""
+        if self._release is not None:
+            self._release()
+            self._release = None
+
+    def _remove_stale(self, owner: str | None) -> None:
+        """Remove a dead process's lock, and put it back if it turns out to be somebody's new one."""
+        aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.{time.time_ns()}")
+        try:
+            self.path.rename(aside)
+        except FileNotFoundError:
+            return
+        if _read(aside) == owner:
+            aside.unlink()
+        else:
+            aside.rename(self.path)
+
+    def _refusal(self, owner: str) -> str:
+        who = _parse(owner)
+        where = f"process {who.get('pid', '?')} on {who.get('host', '?')}"
+        return (
+            f"another run is writing {self.output} ({where}): wait for it, or choose another output; "
+            f"if that run is dead, delete {self.path}"
+        )
+
+
+def _me() -> str:
+    import psutil
+
+    me = psutil.Process()
+    return json.dumps(
+        {
+            "host": socket.gethostname(),
+            "pid": me.pid,
+            "started": me.create_time(),
+            "taken": time.time_ns(),
+        }
+    )
+
+
+def _create(path: Path, content: str) -> bool:
+    try:
+        with path.open("x") as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _parse(owner: str) -> dict:
+    try:
+        value = json.loads(owner)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _alive(path: Path, owner: str) -> bool:
+    import psutil
+
+    who = _parse(owner)
+    pid, started = who.get("pid"), who.get("started")
+    if not isinstance(pid, int) or not isinstance(started, int | float):
+        with contextlib.suppress(FileNotFoundError):
+            return time.time() - path.stat().st_mtime < SETTLE_SECONDS
+        return False
+    if who.get("host") != socket.gethostname():
+        return True
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and (
+            abs(process.create_time() - started) < CLOCK_SECONDS
+        )
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def _unlink_if_mine(path: Path, mine: str) -> None:
+    # A forked child inherits the finalizer, but the lock is not its own to remove.
+    if _parse(mine).get("pid") == os.getpid() and _read(path) == mine:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,136 @@
+"""An output under construction: locked, written beside its final name, moved there when whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bigstack.errors import InputError, OutputExistsError, RunError
+from bigstack.io.writers.lock import OutputLock
+from bigstack.io.writers.spec import human
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ZARR_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+
+
+class Output:
+    """The final name, the unfinished one and the lock of one output.
+
+    Parameters
+    ----------
+    path
+        Where the output appears once it is whole.
+    overwrite
+        Whether an output that is there already may be replaced; it stays until the new one is whole.
+    folder
+        Whether the output is a folder (Zarr) instead of one file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool, folder: bool) -> None:
+        self.path = Path(path).absolute()
+        self.partial = self.path.with_name(self.path.name + ".partial")
+        self.overwrite = overwrite
+        self.folder = folder
+        self._lock: OutputLock | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_lock": None}  # tasks on other machines write, but do not own
+
+    def check(self) -> None:
+        """Refuse, before any work, a name that the output could not take in the end."""
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise InputError(f"cannot write {self.path}: folder {folder} does not exist; create it first")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(f"cannot write {self.path}: folder {folder} is not writable")
+        if not os.path.lexists(self.path):
+            return
+        if not self.overwrite:
+            raise OutputExistsError(
+                f"{self.path} exists; allow to overwrite it (--overwrite), or choose another name"
+            )
+        if self.path.is_dir() and not (self.folder and _is_zarr(self.path)):
+            raise InputError(f"{self.path} is a folder that bigstack did not write; it is not overwritten")
+
+    def claim(self) -> None:
+        """Lock the output for this process."""
+        lock = OutputLock(self.path)
+        with self.writing(0):
+            lock.acquire()
+        self._lock = lock
+        try:
+            self.check()
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Unlock the output."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def clear(self) -> None:
+        """Remove what an earlier run left unfinished."""
+        remove(self.partial)
+
+    def discard(self) -> None:
+        """Remove the unfinished output and unlock; harmless when nothing was claimed."""
+        if self._lock is not None:
+            self.clear()
+            self.release()
+
+    def publish(self, whole: Path) -> None:
+        """Move the `whole` output to its final name, replacing an older one, and unlock."""
+        if self.folder and os.path.lexists(self.path):
+            self._swap(whole)
+        else:
+            whole.replace(self.path)
+        self.clear()
+        self.release()
+
+    def _swap(self, whole: Path) -> None:
+        """Replace a folder: no file system renames over one that has content."""
+        replaced = self.path.with_name(self.path.name + ".replaced")
+        remove(replaced)
+        self.path.rename(replaced)
+        try:
+            whole.rename(self.path)
+        except OSError:
+            replaced.rename(self.path)
+            raise
+        remove(replaced)
+
+    @contextmanager
+    def writing(self, need: int) -> Iterator[None]:
+        """Turn a full disk into an error that names the output and the room that it may need."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            raise RunError(self._full(need, error)) from error
+
+    def _full(self, need: int, error: OSError) -> str:
+        folder = self.path.parent
+        wanted = f"it may need {human(need)} (uncompressed), and " if need else ""
+        return (
+            f"no space to write {self.path} ({os.strerror(error.errno or 0)}): {wanted}"
+            f"{human(shutil.disk_usage(folder).free)} are free in {folder}; free some, or write elsewhere"
+        )
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).is_file() for name in ZARR_FILES) or not any(path.iterdir())
