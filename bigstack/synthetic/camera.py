@@ -153,13 +153,9 @@ def transforms_of(
         raise InputError(f"breathing must leave every frame's scale above 0, got {breathing!r}")
     steps = (np.arange(frames) - reference) / max(frames - 1, 1)
     scale = _each(breathing, (frames,), "breathing", lambda total: (1 + total) ** steps)
-    angle = _each(rotation, (frames,), "rotation", lambda most: most * _swing(seed, 0, frames))
-    moves = _each(
-        shift,
-        (frames, 2),
-        "shift",
-        lambda most: most * np.stack([_swing(seed, n, frames) for n in (1, 2)], axis=1),
-    )
+    angle = _each(rotation, (frames,), "rotation", lambda most: most * _swing(seed, 0, frames, reference))
+    swings = np.stack([_swing(seed, n, frames, reference) for n in (1, 2)], axis=1)
+    moves = _each(shift, (frames, 2), "shift", lambda most: most * swings)
     matrices = np.stack(
         [_similarity(shape, s, np.radians(a), m) for s, a, m in zip(scale, angle, moves, strict=True)]
     )
@@ -180,8 +176,11 @@ def _each(value, shape: tuple[int, ...], name: str, spread) -> np.ndarray:  # ty
     return values
 
 
-def _swing(seed: int, stream: int, frames: int) -> np.ndarray:
-    return 2 * hashed(child_seed(seed, 8, stream), np.arange(frames)) - 1
+def _swing(seed: int, stream: int, frames: int, reference: int) -> np.ndarray:
+    """Random numbers (z,) from -1 to 1, 0 for the reference frame."""
+    swing = 2 * hashed(child_seed(seed, 8, stream), np.arange(frames)) - 1
+    swing[reference] = 0
+    return swing
 
 
 def _similarity(shape: tuple[int, int], scale: float, angle: float, shift: np.ndarray) -> np.ndarray:
@@ -205,8 +204,7 @@ def gains_of(
     (z, channel).
     """
     if np.ndim(flicker) == 0:
-        gains = 1 + float(flicker) * _swing(seed, 3, frames)
-        gains = gains / gains[reference]
+        gains = 1 + float(flicker) * _swing(seed, 3, frames, reference)
     else:
         gains = np.asarray(flicker, np.float64)
     if gains.ndim == 1:

@@ -114,8 +114,8 @@ def test_pixels_in_focus_are_the_texture():
 
 @pytest.mark.parametrize("z", [0, 3])
 def test_defocus_is_a_convolution_with_the_disc(z):
-    scene = plane(1.3, dtype="float32", blur_per_frame=2.0)
-    wide = Fractal(2).sample(Box(-20, 116, -20, 148), 3)
+    scene = plane(1.3, dtype="float32", blur_per_frame=2.0, shape=(530, 64))  # two blocks
+    wide = Fractal(2).sample(Box(-20, 550, -20, 84), 3)
     kernel = disc_kernel(2.0 * abs(z - 1.3))
     blurred = np.stack([ndimage.convolve(wide[..., c].astype(float), kernel) for c in range(3)], axis=2)
     np.testing.assert_allclose(scene.stack[z], blurred[20:-20, 20:-20], atol=2e-6)
@@ -284,7 +284,7 @@ def test_flicker_vignetting_and_hot_pixels_are_as_the_truth_says():
     excess = scene.stack.values - expected
     np.testing.assert_allclose(excess[:, ~hot], 0, atol=1e-6)
     assert (truth.gain[3] == 1).all()
-    assert 0.05 < float(np.abs(truth.gain - 1).max()) < 0.5
+    assert 0.05 < float(np.abs(truth.gain - 1).max()) <= 0.2
     corners = truth.vignetting.values[[0, 0, -1, -1], [0, -1, 0, -1]]
     np.testing.assert_allclose(corners, 0.65, atol=1e-5)
     assert truth.vignetting.values[44:46, 59:61].min() > 0.999
