@@ -141,7 +141,7 @@ def _candidates(
     if source.whole_frames:
         # Bands of the full width, as few as there are workers: a frame is then decoded once for all.
         counts = [workers * 2**i for i in range(12)]
-        return [(-(-height // count), width) for count in counts if count < 2 * height]
+        return [(-(-height // count), width) for count in counts if count < 2 * height] or [(height, width)]
     side = LARGEST
     found: list[int | tuple[int, int]] = []
     while side >= SMALLEST:

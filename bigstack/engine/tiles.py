@@ -180,6 +180,8 @@ def map_overlap(
         source = None
     blocks = source is None
     rows, columns = _tile_chunks(tile, stack.shape[1:3])
+    if z_block is not None and z_block < 1:
+        raise InputError(f"z_block must be at least 1 frame, got {z_block}")
     if z_block is None or not fold.merges(stack.dtype):
         z_block = stack.shape[0]
     of_z = _chunk(z_block, stack.shape[0])

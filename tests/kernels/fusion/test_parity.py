@@ -13,7 +13,15 @@ from bigstack.names import STACK_DIMS
 
 from . import reference
 
-FOCUSSTACK = {"method": "pyramid", "a": 0.4, "window": None, "base": "focusstack", "base_size": 5}
+FOCUSSTACK = {
+    "method": "pyramid",
+    "min_size": 32,
+    "a": 0.4,
+    "window": None,
+    "base": "focusstack",
+    "base_size": 5,
+    "min_size": 32,
+}
 LOG = {"method": "select", "measure": "log", "smoothing": 0, "ties": "last"}
 
 
