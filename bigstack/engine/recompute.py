@@ -85,7 +85,7 @@ def _new_keys(layers: Iterable[Layer], seed: str) -> dict[Any, Any]:
     names: dict[str, str] = {}
     for layer in layers:
         for key in layer.get_output_keys():
-            name = key[0] if isinstance(key, tuple) else key
+            name: Any = key[0] if isinstance(key, tuple) else key
             if name not in names:
                 names[name] = clone_key(name, seed)
             new[key] = (names[name], *key[1:]) if isinstance(key, tuple) else names[name]
