@@ -407,6 +407,8 @@ def _tile_chunks(tile: Any, shape: tuple[int, int]) -> tuple[tuple[int, ...], tu
             if want < 1:
                 raise InputError(f"a tile needs at least 1 pixel a side, got {want}")
             chunks.append(_chunk(min(want, size), size))
+        elif min(want, default=0) < 1:
+            raise InputError(f"a tile needs at least 1 pixel a side, got chunks {want}")
         elif sum(want) == size:
             chunks.append(tuple(want))
         else:

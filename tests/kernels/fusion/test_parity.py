@@ -20,7 +20,6 @@ FOCUSSTACK = {
     "window": None,
     "base": "focusstack",
     "base_size": 5,
-    "min_size": 32,
 }
 LOG = {"method": "select", "measure": "log", "smoothing": 0, "ties": "last"}
 
