@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from bigstack.correct.stacks import apply_correction, expect, frame_number, source_of_stack, step_of
-from bigstack.engine.photometry import RingProbe, over_frames, value_range
+from bigstack.engine.photometry import FallingProbe, over_frames, value_range
 from bigstack.errors import InputError, choose
 from bigstack.geometry.correction import FALLOFFS, Falloff, Vignetting
-from bigstack.kernels.correction.vignetting import MODELS, RINGS, fit_falloff, ring_radii
+from bigstack.kernels.correction.histogram import BINS
+from bigstack.kernels.correction.vignetting import (
+    RINGS,
+    fit_falloff,
+    fit_gradients,
+    relative_error,
+    ring_radii,
+)
 
 GOOD_FIT = 1e-3
-"""A fit of vignetting this close, relative to the centre, is as good as any closer one."""
+"""A fit this close (rings: relative to the centre; gradients: in logarithms) leaves nothing to explain."""
+
+GAIN = {"gradients": 0.996, "rings": 0.5}
+"""What a model must bring the unexplained rest down to, to be preferred to one with fewer parameters. On
+rendered stacks a wrong model explained at most 0.3 % and, of rings, 49 % of the rest away."""
 
 
 def estimate_vignetting(
     stack: xr.DataArray,
     *,
+    method: Literal["gradients", "rings"] = "gradients",
     frame: int | None = None,
     model: Falloff | Literal["auto"] = "auto",
     rings: int = RINGS,
@@ -30,20 +42,26 @@ def estimate_vignetting(
 ) -> Vignetting:
     """Measure how light falls off towards the corners, and fit a model to it.
 
-    The mean luminance of `rings` rings about the centre is all it looks at: a scene that is darker at its
-    edges is taken for vignetting. Plain, or many and different, scenes give the best answer; look at
-    ``radii`` and ``intensities`` against the model (`bigstack.report.corrections.plot_vignetting`).
+    From one scene, falloff and a scene that is darker at its edges cannot be told apart for certain: on
+    rendered stacks the largest error of V is below 0.01 on plain or evenly textured scenes, and 0.01 to 0.15
+    on photographs. A frame of a white wall is best; look at ``radii`` and ``intensities`` against the model
+    (`bigstack.report.corrections.plot_vignetting`).
 
     Parameters
     ----------
     stack
         Lazy stack (z, y, x, channel) of uint8, uint16 or float32.
+    method
+        ``"gradients"``: the falloff that, divided out, leaves the least contrast between near-by blocks:
+        edges of the scene count little, saturated blocks not at all (`fit_gradients`); ``"rings"``: least
+        squares on the mean luminance of rings, whatever is in them.
     frame
         Number of the one frame to use; by default the mean of all.
     model
         ``"sigmoid"``, ``i0 / (1 + exp(exp(k (r - r0))))``; ``"cos4"``, the law of a thin lens;
-        ``"polynomial"`` in r^2, r^4, r^6; ``"auto"`` takes the one that explains the rings best
-        (by Schwarz's criterion, so a parameter more must be worth it).
+        ``"polynomial"`` in r^2, r^4, r^6; ``"auto"``: cos4 unless another one explains clearly more.
+    rings
+        Number of rings that are measured.
     max_correction
         Share of the falloff that `correct_vignetting` undoes, 0 to 1.
     black_threshold
@@ -77,25 +95,33 @@ def estimate_vignetting(
         choose(model, [*FALLOFFS, "auto"], "vignetting model")
     if rings < 5:
         raise InputError(f"a falloff is fitted to at least 5 rings, got {rings!r}")
+    choose(method, ["gradients", "rings"], "vignetting method")
     frames = range(source.shape[0]) if frame is None else [frame_number(frame, source.shape[0])]
     limits = value_range(source)
-    probe = RingProbe(limits, rings, step_of(subsample, source))
-    found = over_frames(probe, source, frames)
-    sums, counts = (np.sum([pair[n] for pair in found], axis=0) for n in (0, 1))
-    with np.errstate(invalid="ignore"):
-        means = limits[0] + sums / counts * ((limits[1] - limits[0]) / 65535)
-    radii = ring_radii(source.shape[1:3], rings)
-    name, parameters, error = _best_fit(radii, means, FALLOFFS if model == "auto" else (model,))
+    found = over_frames(FallingProbe(limits, rings, step_of(subsample, source)), source, frames)
+    shape = source.shape[1:3]
+    means = _means(sum(part.rings for part in found), limits)
+    blocks = sum(part.blocks for part in found)
+    image = np.where(blocks[2] > 0, np.nan, _means(blocks, limits))
+    radii = ring_radii(shape, rings)
+    y, x = (_middles(size, FallingProbe.side(source)) for size in shape)
+
+    def fit(name: str) -> tuple[tuple[float, ...], float]:
+        if method == "rings":
+            return fit_falloff(radii, means, name)
+        return fit_gradients(image, y, x, shape, name)
+
+    name, parameters = _choose(model, fit, GAIN[method])
     measured = np.isfinite(means)
     return Vignetting(
         name,
         parameters,
-        source.shape[1:3],
+        shape,
         max_correction,
         black_threshold,
         tuple(radii[measured].tolist()),
         tuple(means[measured].tolist()),
-        error,
+        relative_error(radii[measured], means[measured], name, parameters),
     )
 
 
@@ -123,16 +149,29 @@ def correct_vignetting(stack: xr.DataArray, vignetting: Vignetting) -> xr.DataAr
     return apply_correction(stack, expect(vignetting, Vignetting))
 
 
-def _best_fit(
-    radii: np.ndarray, means: np.ndarray, models: Sequence[str]
-) -> tuple[str, tuple[float, ...], float]:
-    """The model with the least Schwarz criterion, its parameters, and its relative error."""
-    rings = int(np.isfinite(means).sum())
-    best: tuple[float, str, tuple[float, ...], float] | None = None
-    for model in models:
-        parameters, error = fit_falloff(radii, means, model)
-        cost = 2 * rings * np.log(max(error, GOOD_FIT)) + MODELS[model].size * np.log(rings)
-        if best is None or cost < best[0]:
-            best = (cost, model, parameters, error)
-    assert best is not None
-    return best[1:]
+def _choose(
+    model: str, fit: Callable[[str], tuple[tuple[float, ...], float]], gain: float
+) -> tuple[str, tuple[float, ...]]:
+    """The model that was asked for or, of all, the simplest that no other one clearly beats."""
+    if model != "auto":
+        return model, fit(model)[0]
+    name, (parameters, cost) = "cos4", fit("cos4")
+    for other in ("sigmoid", "polynomial"):
+        trial, left = fit(other)
+        if left < gain * cost and cost > GOOD_FIT:
+            name, parameters, cost = other, trial, left
+    return name, parameters
+
+
+def _means(sums: np.ndarray, limits: tuple[float, float, float]) -> np.ndarray:
+    """Mean luminance from sums and numbers; NaN where nothing was counted."""
+    low, high, _ = limits
+    means = np.full(sums.shape[1:], np.nan)
+    np.divide(sums[0], sums[1], out=means, where=sums[1] > 0)
+    return low + means * ((high - low) / (BINS - 1))
+
+
+def _middles(size: int, side: int) -> np.ndarray:
+    """Positions of the middles of blocks along an axis."""
+    starts = np.arange(0, size, side)
+    return (starts + np.minimum(starts + side, size) - 1) / 2

@@ -6,6 +6,7 @@ What is measured are counts and sums of integers, or picks in a fixed order: the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dask
@@ -34,6 +35,7 @@ _PIECE = 1024
 _STRIP_PIXELS = 1 << 18
 _BAND_BYTES = 1 << 27
 _PATCH, _PATCHES = 128, 8
+_MAP = 128
 
 
 def over_frames(probe: Callable[[Source, int], Any], source: Source, frames: Sequence[int]) -> list[Any]:
@@ -66,7 +68,7 @@ def _call(probe: Any, source: Source, item: Any) -> Any:
     return probe(source, item.value if isinstance(item, _Opaque) else item)
 
 
-def pieces(source: Source, z: int, halo: int = 0) -> Iterator[tuple[Tile, np.ndarray]]:
+def pieces(source: Source, z: int) -> Iterator[tuple[Tile, np.ndarray]]:
     """A frame's pixels in pieces that are small to work on, whatever is read at a time."""
     height, width = source.shape[1:3]
     sides = (height, width) if source.whole_frames else _sides(source, _PIECE)
@@ -75,6 +77,15 @@ def pieces(source: Source, z: int, halo: int = 0) -> Iterator[tuple[Tile, np.nda
         rows = max(1, _STRIP_PIXELS // (tile.x1 - tile.x0))
         for part in tile.split(rows, tile.x1 - tile.x0):
             yield part, pixels[part.inside(tile)]
+
+
+def sampled(source: Source, z: int, step: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Every `step`-th row and column of a frame in pieces: their absolute positions, and the pixels."""
+    for tile, pixels in pieces(source, z):
+        rows = np.arange(tile.y0 + -tile.y0 % step, tile.y1, step)
+        columns = np.arange(tile.x0 + -tile.x0 % step, tile.x1, step)
+        if rows.size and columns.size:
+            yield rows, columns, pixels[rows[0] - tile.y0 :: step, columns[0] - tile.x0 :: step]
 
 
 def _sides(source: Source, about: int) -> tuple[int, int]:
@@ -168,12 +179,7 @@ class LightProbe:
         counts = np.zeros((len(scales), BINS), np.int64)
         sums = np.zeros((len(scales), BLOCKS**2), np.int64)
         numbers = np.zeros((len(scales), BLOCKS**2), np.int64)
-        for tile, pixels in pieces(source, z):
-            rows = np.arange(tile.y0 + -tile.y0 % self.step, tile.y1, self.step)
-            columns = np.arange(tile.x0 + -tile.x0 % self.step, tile.x1, self.step)
-            if rows.size == 0 or columns.size == 0:
-                continue
-            kept = pixels[rows[0] - tile.y0 :: self.step, columns[0] - tile.x0 :: self.step]
+        for rows, columns, kept in sampled(source, z, self.step):
             self._count(kept, rows, columns, source.shape, scales, (counts, sums, numbers))
         histograms = [group(c, low, high) for c, (low, high, _) in zip(counts, scales, strict=True)]
         blocks = np.full(sums.shape, np.nan)
@@ -217,29 +223,46 @@ class LightProbe:
         return np.asarray(chosen & (level >= low / scale) & (level <= high / scale))
 
 
-class RingProbe:
-    """Sums of luminance, and numbers of pixels, in rings about the centre of one frame."""
+@dataclass(frozen=True, eq=False)
+class Falling:
+    """How light falls over frames, as exact sums that can be added up.
+
+    `rings` and `blocks` hold sums of luminance in 1/65535 of the stack's range, numbers of pixels, and
+    numbers of saturated ones: int64 (3, ring) and (3, y, x).
+    """
+
+    rings: np.ndarray
+    blocks: np.ndarray
+
+
+class FallingProbe:
+    """Luminance of one frame in rings about its centre, and in blocks, at most 128 a side."""
 
     def __init__(self, limits: tuple[float, float, float], rings: int = RINGS, step: int = 1) -> None:
         self.limits = limits
         self.rings = rings
         self.step = step
 
-    def __call__(self, source: Source, z: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return both, int64 (rings,); sums are in units of 1/65535 of the stack's range."""
+    @staticmethod
+    def side(source: Source) -> int:
+        """Pixels a side of a block."""
+        return -(-max(source.shape[1:3]) // _MAP)
+
+    def __call__(self, source: Source, z: int) -> Falling:
+        """Measure frame `z`."""
         low, high, top = self.limits
-        sums, counts = np.zeros((2, self.rings), np.int64)
-        for tile, pixels in pieces(source, z):
-            rows = np.arange(tile.y0 + -tile.y0 % self.step, tile.y1, self.step)
-            columns = np.arange(tile.x0 + -tile.x0 % self.step, tile.x1, self.step)
-            if rows.size == 0 or columns.size == 0:
-                continue
-            kept = pixels[rows[0] - tile.y0 :: self.step, columns[0] - tile.x0 :: self.step]
+        side = self.side(source)
+        down, across = -(-source.shape[1] // side), -(-source.shape[2] // side)
+        rings = np.zeros((3, self.rings), np.int64)
+        blocks = np.zeros((3, down * across), np.int64)
+        for rows, columns, kept in sampled(source, z, self.step):
             bins = bins_of(SPACES["lumi"].levels(np.nan_to_num(kept), top)[0], low, high)
-            found = ring_sums(bins, rows, columns, source.shape[1:3], self.rings)
-            sums += found[0]
-            counts += found[1]
-        return sums, counts
+            full = (kept >= top).any(axis=2) if source.dtype.kind != "f" else np.zeros(bins.shape, bool)
+            rings[:2] += ring_sums(bins, rows, columns, source.shape[1:3], self.rings)
+            block = ((rows // side)[:, None] * across + columns // side).ravel()
+            for n, weights in enumerate((bins.ravel(), None, full.ravel())):
+                blocks[n] += np.bincount(block, weights, blocks.shape[1]).astype(np.int64)
+        return Falling(rings, blocks.reshape(3, down, across))
 
 
 class NoiseProbe:

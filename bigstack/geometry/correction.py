@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any, ClassVar, Literal, get_args
 
 from bigstack.errors import InputError, choose
@@ -24,6 +25,9 @@ SPACES: tuple[str, ...] = get_args(Space)
 CURVES: tuple[str, ...] = get_args(Curve)
 FALLOFFS: tuple[str, ...] = get_args(Falloff)
 FILLS: tuple[str, ...] = get_args(Fill)
+
+
+_PARAMETERS = {"sigmoid": 3, "cos4": 2, "polynomial": 4}
 
 
 class Correction:
@@ -80,6 +84,10 @@ class Balance(Correction):
     def __post_init__(self) -> None:
         choose(self.space, SPACES, "balance space")
         choose(self.curve, CURVES, "balance curve")
+        for frame in self.curves:
+            for parameters in frame:
+                if not _is_curve(self.curve, parameters):
+                    raise InputError(f"these are not the parameters of a {self.curve} curve: {parameters}")
 
     @property
     def frames(self) -> int:
@@ -102,9 +110,9 @@ class Vignetting(Correction):
     black_threshold
         Pixels whose darkest channel is below this, in the stack's unit, are left as they are.
     radii, intensities
-        The measured mean luminance of the rings, which the model was fitted to.
+        Middles of rings about the centre, and their mean luminance.
     error
-        Root mean square of model minus measurement, relative to the centre.
+        Root mean square difference of the rings and the model, relative to the centre.
 
     Examples
     --------
@@ -123,7 +131,9 @@ class Vignetting(Correction):
     error: float = 0.0
 
     def __post_init__(self) -> None:
-        choose(self.model, FALLOFFS, "vignetting model")
+        size = _PARAMETERS[choose(self.model, FALLOFFS, "vignetting model")]
+        if len(self.parameters) != size:
+            raise InputError(f"model {self.model!r} has {size} parameters, got {self.parameters!r}")
         if not 0 <= self.max_correction <= 1:
             raise InputError(f"max_correction is a share from 0 to 1, got {self.max_correction!r}")
 
@@ -220,7 +230,7 @@ def correction_from_json(text: str) -> Any:
     try:
         values = json.loads(text)
         kind = KINDS[choose(values.pop("correction"), KINDS, "correction")]
-    except (json.JSONDecodeError, KeyError, AttributeError) as error:
+    except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
         raise InputError(f"not the JSON of a correction ({error}); expected what to_json() writes") from error
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if unknown := set(values) - known:
@@ -229,6 +239,15 @@ def correction_from_json(text: str) -> Any:
         return kind(**{name: _frozen(value) for name, value in values.items()})
     except TypeError as error:
         raise InputError(f"the JSON of a {kind.kind!r} correction is incomplete: {error}") from error
+
+
+def _is_curve(curve: str, parameters: tuple[float, ...]) -> bool:
+    if curve == "linear":
+        return len(parameters) == 1
+    if curve == "gamma":
+        return len(parameters) == 1 and parameters[0] > 0
+    half = len(parameters) // 2
+    return half > 0 and len(parameters) == 2 * half and all(a < b for a, b in pairwise(parameters[:half]))
 
 
 def _frozen(value: Any) -> Any:

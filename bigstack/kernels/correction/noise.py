@@ -38,7 +38,8 @@ def noise_sigma(responses: np.ndarray, step: float = 0.0) -> float:
     """
     if responses.size == 0:
         return float("nan")
-    middle = float(np.median(responses))
+    half = responses.size // 2
+    middle = float(np.partition(responses, half)[half])
     if step > 0:
         below = np.count_nonzero(responses < middle - step / 2)
         at = np.count_nonzero(np.abs(responses - middle) <= step / 2)
