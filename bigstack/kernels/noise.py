@@ -138,7 +138,7 @@ def fit_noise(counts: np.ndarray, low: float, high: float, *, scaled: bool = Fal
 
 
 def _places(part: slice, origin: int, size: int) -> range:
-    """Positions that residuals are taken at: on the grid of the whole frame, with neighbours on both sides."""
+    """Positions residuals are taken at: on the grid of the whole frame, with neighbours on both sides."""
     first = max(part.start, NOISE_HALO)
     return range(first + -(origin + first) % STEP, min(part.stop, size - NOISE_HALO), STEP)
 
