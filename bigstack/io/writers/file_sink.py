@@ -102,13 +102,17 @@ class FileSink(Sink):
     def finish(self) -> None:
         """Complete the file, wait until the disk has it, and move it to its final name."""
         file = self._opened()
-        with self.output.writing(nbytes(self.spec)):
-            self._end(file)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut after the rename could leave an empty file
-            file.close()
-        self._file = None
-        self.output.publish(self.output.partial)
+        try:
+            with self.output.writing(nbytes(self.spec)):
+                self._end(file)
+                file.flush()
+                os.fsync(file.fileno())  # else a power cut after the rename could leave an empty file
+                file.close()
+            self._file = None
+            self.output.publish(self.output.partial)
+        except BaseException:
+            self.abort()
+            raise
 
     def abort(self) -> None:
         """Remove the unfinished file; harmless when there is none."""

@@ -43,7 +43,8 @@ class OutputLock:
             owner = _read(self.path)
             if owner is not None and _alive(self.path, owner):
                 raise RunError(self._refusal(owner))
-            self._remove_stale(owner)
+            if owner is not None and self._take_over(owner, mine):
+                break
         self._release = weakref.finalize(self, _unlink_if_mine, self.path, mine)
 
     def release(self) -> None:
@@ -52,17 +53,34 @@ class OutputLock:
             self._release()
             self._release = None
 
-    def _remove_stale(self, owner: str | None) -> None:
-        """Remove a dead process's lock, and put it back if it turns out to be somebody's new one."""
-        aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.{time.time_ns()}")
+    def _take_over(self, stale: str, mine: str) -> bool:
+        """Replace a dead process's lock, unless somebody else was faster.
+
+        One at a time, behind a guard file, and never with a moment without a lock: else several that saw
+        the same stale lock would remove each other's new ones.
+        """
+        guard = self.path.with_name(self.path.name + ".takeover")
+        if not _create(guard, mine):
+            self._wait_for(guard)
+            return False
         try:
-            self.path.rename(aside)
-        except FileNotFoundError:
-            return
-        if _read(aside) == owner:
-            aside.unlink()
-        else:
-            aside.rename(self.path)
+            if _read(self.path) != stale:
+                return False
+            new = self.path.with_name(self.path.name + ".new")
+            new.write_text(mine)
+            new.replace(self.path)
+            return True
+        finally:
+            guard.unlink(missing_ok=True)
+
+    @staticmethod
+    def _wait_for(guard: Path) -> None:
+        """Give the one that takes over a moment; one that was killed meanwhile is not waited for."""
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - guard.stat().st_mtime > SETTLE_SECONDS:
+                guard.unlink()
+            else:
+                time.sleep(0.01)
 
     def _refusal(self, owner: str) -> str:
         who = _parse(owner)

@@ -202,15 +202,29 @@ class _OmeZarr:
 
     def finish(self) -> None:
         """Check that every chunk is there, write the metadata last, and move to the final name."""
-        image = self._open_root() / "image.zarr"
+        try:
+            image = self._open_root() / "image.zarr"
+            self._check_whole(image)
+            with self.output.writing(nbytes(self.layout.spec)):
+                arrays.write_group(image, self.layout, self._attributes())
+                self._arrays.clear()
+                self.output.publish(image)
+        except BaseException:
+            self.pause()
+            raise
+        self._root = None
+
+    def _check_whole(self, image: Path) -> None:
         for level in range(self.levels):
             missing = arrays.sweep(image, self.layout, level)
             if missing:
                 raise RunError(
                     f"{self.path} cannot be finished: {missing} chunks of level {level} were never written"
                 )
+
+    def _attributes(self) -> dict[str, Any]:
         spec = self.layout.spec
-        attributes = image_attributes(
+        return image_attributes(
             replace(spec, exif=upright(spec.exif, spec.shape[-3:])),
             version=self.layout.version,
             name=self.path.name.split(".")[0],
@@ -218,10 +232,6 @@ class _OmeZarr:
             windows=self._windows(),
             run=None if self.record is None else asdict(self.record),
         )
-        with self.output.writing(nbytes(spec)):
-            arrays.write_group(image, self.layout, attributes)
-            self._arrays.clear()
-            self.output.publish(image)
 
     def _windows(self) -> list[dict[str, float]]:
         """Range to show, from chunks spread evenly over the coarsest level: memory stays bounded."""

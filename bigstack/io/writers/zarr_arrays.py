@@ -132,12 +132,10 @@ def open_level(folder: Path, layout: Layout, level: int) -> Any:
     """
     import zarr
 
-    return zarr.open_array(
-        folder / str(level),
-        mode="r+",
-        zarr_format=2 if layout.version == "0.4" else 3,
-        config={"write_empty_chunks": True},
-    )
+    v2 = layout.version == "0.4"
+    array = zarr.open_array(folder / str(level), mode="r+", zarr_format=2 if v2 else 3)
+    # zarr 3.1 ignores a `config` given to open_array when the array exists.
+    return array.with_config({"write_empty_chunks": True})
 
 
 def write_group(folder: Path, layout: Layout, attributes: dict[str, Any]) -> None:
