@@ -1,0 +1,142 @@
+"""A Zarr array as a source: any axis order, read chunk by chunk."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from dask.base import tokenize
+
+from bigstack.io.ring import THICK_CHUNKS
+from bigstack.io.select import as_slice
+from bigstack.io.source import Source
+from bigstack.io.zarr_chunks import ZarrArray
+
+
+class ZarrSource(Source):
+    """Reads frames of a Zarr array by the chunks they touch.
+
+    Parameters
+    ----------
+    array
+        The array on disk.
+    axes
+        What each dim is: "z", "y", "x", "c", or "-" for one that is fixed. y and x must be there.
+    fixed
+        Index in each dim; used where `axes` has "-".
+    frames, channels
+        Which to give out, in this order; all when None.
+    state
+        What tells that the store was changed, for the token.
+    """
+
+    def __init__(
+        self,
+        array: ZarrArray,
+        axes: str,
+        fixed: tuple[int, ...],
+        *,
+        frames: tuple[int, ...] | None = None,
+        channels: tuple[int, ...] | None = None,
+        state: object = None,
+    ) -> None:
+        self.array = array
+        self.axes = axes
+        self.fixed = fixed
+        self.frames = tuple(range(self._size("z"))) if frames is None else frames
+        self.channels = tuple(range(self._size("c"))) if channels is None else channels
+        self.state = state
+        self.shape = (len(self.frames), self._size("y"), self._size("x"), len(self.channels))
+        self.dtype = array.stored
+        self.chunks = (min(self._chunk("y"), self.shape[1]), min(self._chunk("x"), self.shape[2]))
+
+    def __dask_tokenize__(self) -> object:
+        which = (self.axes, self.fixed, self.frames, self.channels)
+        return ("ZarrSource", tokenize(self.array), which, repr(self.state))
+
+    @property
+    def depth(self) -> int:
+        """Frames that are decoded together because a chunk holds them all."""
+        return self._chunk("z")
+
+    @property
+    def whole_frames(self) -> bool:
+        """False: chunks are read one by one even when a frame is a single one."""
+        return False
+
+    def take_frames(self, frames: Sequence[int]) -> ZarrSource:
+        """The same with these frames only, in this order."""
+        return self._with(tuple(self.frames[i] for i in frames), self.channels)
+
+    def take_channels(self, channels: Sequence[int]) -> ZarrSource:
+        """The same with these channels only, in this order."""
+        return self._with(self.frames, tuple(self.channels[i] for i in channels))
+
+    def _with(self, frames: tuple[int, ...], channels: tuple[int, ...]) -> ZarrSource:
+        return ZarrSource(
+            self.array, self.axes, self.fixed, frames=frames, channels=channels, state=self.state
+        )
+
+    def _size(self, axis: str) -> int:
+        return self.array.meta.shape[self.axes.index(axis)] if axis in self.axes else 1
+
+    def _chunk(self, axis: str) -> int:
+        return self.array.meta.chunk[self.axes.index(axis)] if axis in self.axes else 1
+
+    def read(self, z: int, y: slice, x: slice) -> np.ndarray:
+        """Decode the chunks that the region touches and put them together."""
+        out = np.empty((y.stop - y.start, x.stop - x.start, len(self.channels)), self.dtype)
+        frame = self.frames[z]
+        size = self._chunk("y"), self._chunk("x"), self._chunk("c")
+        rows = range(y.start // size[0], -(-y.stop // size[0]))
+        columns = range(x.start // size[1], -(-x.stop // size[1]))
+        for i, j, (k, to, of) in itertools.product(rows, columns, self._channel_groups(size[2])):
+            chunk = self._pixels(frame, i, j, k)
+            top, left = i * size[0], j * size[1]
+            y0, y1 = max(y.start, top), min(y.stop, top + size[0])
+            x0, x1 = max(x.start, left), min(x.stop, left + size[1])
+            part = out[y0 - y.start : y1 - y.start, x0 - x.start : x1 - x.start, to]
+            part[...] = (
+                self.array.meta.fill
+                if chunk is None
+                else chunk[y0 - top : y1 - top, x0 - left : x1 - left, of]
+            )
+        return out
+
+    def _channel_groups(self, size: int) -> list[tuple[int, slice | list[int], slice | list[int]]]:
+        """For each chunk along the channels: its number, which channels it fills, which of its own."""
+        groups: dict[int, list[int]] = {}
+        for i, channel in enumerate(self.channels):
+            groups.setdefault(channel // size, []).append(i)
+        return [
+            (k, as_slice(to), as_slice([self.channels[i] % size for i in to])) for k, to in groups.items()
+        ]
+
+    def _pixels(self, frame: int, row: int, column: int, group: int) -> np.ndarray | None:
+        """One chunk's pixels (y, x, channel) of the frame; None when it was never written."""
+        number = {"z": frame // self._chunk("z"), "y": row, "x": column, "c": group}
+        sizes = self.array.meta.chunk
+        where = tuple(number[a] if a != "-" else self.fixed[i] // sizes[i] for i, a in enumerate(self.axes))
+        if self.depth == 1:
+            chunk = self.array.chunk(where)
+        else:
+            chunk = THICK_CHUNKS.get((self.array.path, repr(self.state), where), partial(self._filled, where))
+        if chunk is None:
+            return None
+        index: list[Any] = [
+            slice(None) if a in "yxc" else frame % self.depth if a == "z" else self.fixed[i] % sizes[i]
+            for i, a in enumerate(self.axes)
+        ]
+        view = chunk[tuple(index)]
+        left = [a for a in self.axes if a in "yxc"]
+        view = view.transpose([left.index(a) for a in "yxc" if a in left])
+        return view if "c" in left else view[..., None]
+
+    def _filled(self, where: tuple[int, ...]) -> np.ndarray:
+        chunk = self.array.chunk(where)
+        if chunk is not None:
+            return chunk
+        return np.full(self.array.meta.chunk, self.array.meta.fill, self.dtype)
