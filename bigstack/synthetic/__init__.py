@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bigstack.synthetic.cut import layers_from_depth
     from bigstack.synthetic.layers import Layer
     from bigstack.synthetic.render import Rendered, render_stack
     from bigstack.synthetic.scenes import SCENES, demo_stack, scene
@@ -16,9 +17,10 @@ _HOMES = {
     "render_stack": "render",
     "SCENES": "scenes",
     "demo_stack": "scenes",
+    "layers_from_depth": "cut",
     "scene": "scenes",
 }
-__all__ = ["SCENES", "Layer", "Rendered", "demo_stack", "render_stack", "scene"]
+__all__ = ["SCENES", "Layer", "Rendered", "demo_stack", "layers_from_depth", "render_stack", "scene"]
 
 
 def __getattr__(name: str) -> object:

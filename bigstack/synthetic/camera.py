@@ -160,10 +160,10 @@ def transforms_of(
         [_similarity(shape, s, np.radians(a), m) for s, a, m in zip(scale, angle, moves, strict=True)]
     )
     if np.array_equal(matrices, np.broadcast_to(np.eye(3), matrices.shape)):
-        return matrices
+        return matrices + 0.0  # no negative zeros
     relative = matrices @ np.linalg.inv(matrices[reference])
     relative[np.all(matrices == matrices[reference], axis=(1, 2))] = np.eye(3)
-    return relative + 0.0  # no negative zeros
+    return relative + 0.0
 
 
 def _each(value, shape: tuple[int, ...], name: str, spread) -> np.ndarray:  # type: ignore[no-untyped-def]

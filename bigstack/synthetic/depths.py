@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from bigstack.synthetic.plane import Box, hashed
+from bigstack.synthetic.plane import Box, hashed, mirrored
 
 
 class DepthMap(Protocol):
@@ -119,7 +119,7 @@ class Waves:
 
 @dataclass(frozen=True, eq=False)
 class DepthImage:
-    """A depth map given as an array (y, x), its border values continued outwards.
+    """A depth map given as an array (y, x), repeated in mirrored copies.
 
     It is rendered as one smooth surface; things in front of others must be layers of their own.
     """
@@ -133,8 +133,8 @@ class DepthImage:
 
     def sample(self, box: Box) -> np.ndarray:
         """Depth (h, w) float32 of the box, in frames."""
-        rows = np.clip(np.arange(box.y0, box.y1), 0, self.depth.shape[0] - 1)
-        columns = np.clip(np.arange(box.x0, box.x1), 0, self.depth.shape[1] - 1)
+        rows = mirrored(box.y0, box.y1, self.depth.shape[0])
+        columns = mirrored(box.x0, box.x1, self.depth.shape[1])
         return self.depth[rows[:, None], columns].astype(np.float32)
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from bigstack.synthetic.plane import Box
+from bigstack.synthetic.plane import Box, mirrored
 
 
 class Mask(Protocol):
@@ -120,12 +120,12 @@ class Union:
 
 @dataclass(frozen=True, eq=False)
 class MaskImage:
-    """Cover given as an array (y, x) of 0 to 1 (or bool), its border values continued outwards."""
+    """Cover given as an array (y, x) of 0 to 1 (or bool), repeated in mirrored copies."""
 
     cover: np.ndarray
 
     def sample(self, box: Box) -> np.ndarray:
         """Cover (h, w) float32 of the box, 0 to 1."""
-        rows = np.clip(np.arange(box.y0, box.y1), 0, self.cover.shape[0] - 1)
-        columns = np.clip(np.arange(box.x0, box.x1), 0, self.cover.shape[1] - 1)
+        rows = mirrored(box.y0, box.y1, self.cover.shape[0])
+        columns = mirrored(box.x0, box.x1, self.cover.shape[1])
         return self.cover[rows[:, None], columns].astype(np.float32)

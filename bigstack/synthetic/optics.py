@@ -78,17 +78,20 @@ class Optics:
     # One block.
 
     def _frame_block(self, z: int, block: Box) -> np.ndarray:
-        return self._composite(block, lambda n: self._defocused(n, z, block))
+        return self._composite(block, functools.partial(self._defocused, z=z, block=block))
 
     def _image_block(self, block: Box) -> np.ndarray:
-        return self._composite(block, lambda n: self._level(n, block, 0.0))
+        return self._composite(block, lambda n, seen: self._level(n, block, 0.0))
 
-    def _composite(self, block: Box, planes_of: Callable[[int], np.ndarray]) -> np.ndarray:
-        """Colours (h, w, channel) of all layers, nearest first, until nothing behind shows through."""
+    def _composite(self, block: Box, planes_of: Callable[[int, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Colours (h, w, channel) of all layers, nearest first, until nothing behind shows through.
+
+        `planes_of` gives a layer's planes, right where its second argument (h, w) is true.
+        """
         out = np.zeros((*block.shape, self.channels), np.float32)
         clear = np.ones((*block.shape, 1), np.float32)
         for n in reversed(range(len(self.layers))):
-            planes = planes_of(n)
+            planes = planes_of(n, clear[..., 0] > 0)
             if not planes.size:
                 continue
             out += clear * self._colours(n, planes)
@@ -123,24 +126,32 @@ class Optics:
         return depth
 
     def _unobserved_block(self, block: Box) -> np.ndarray:
-        if all(layer.mask is None for layer in self.layers[1:]):
-            return np.zeros(block.shape, bool)
+        unobserved = np.zeros(block.shape, bool)
+        if len(self.layers) == 1:
+            return unobserved
         visible, depth = self._visible(block), self._depth_block(block)
-        sharp = self._covers(visible, lambda n: self._level(n, block, 0.0))
-        unobserved = np.ones(block.shape, bool)
+        # What is less than a frame nearer is about as sharp as the pixel itself.
+        nearer = [
+            (visible < n) & (self._layer_depth(n, block) < depth - 1) for n in range(1, len(self.layers))
+        ]
+        sharp = self._shade(nearer, lambda n, seen: self._level(n, block, 0.0))
+        unobserved |= np.any(nearer, axis=0)
         for z in range(self.frames):
-            near = np.abs(depth - z) <= 1
-            if near.any():
-                blurred = self._covers(visible, functools.partial(self._defocused, z=z, block=block))
-                unobserved &= ~(near & (blurred - sharp <= CONTAMINATED))
+            focused = unobserved & (np.abs(depth - z) <= 1)
+            if focused.any():
+                blurred = self._shade(nearer, functools.partial(self._defocused, z=z, block=block))
+                unobserved &= ~(focused & (blurred - sharp <= CONTAMINATED))
         # A surface out of the frames' reach is badly focused, which is another matter.
         return unobserved & (depth >= -1) & (depth <= self.frames)
 
-    def _covers(self, visible: np.ndarray, planes_of: Callable[[int], np.ndarray]) -> np.ndarray:
-        """Share of each pixel (h, w) that layers nearer than its visible one cover."""
-        clear = np.ones(visible.shape, np.float32)
-        for n in range(1, len(self.layers)):
-            clear *= np.where(visible < n, 1 - self._cover(n, planes_of(n)), np.float32(1))
+    def _shade(
+        self, nearer: list[np.ndarray], planes_of: Callable[[int, np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Share of each pixel (h, w) covered by the layers 1, 2, ... where `nearer` says they count."""
+        clear = np.ones(nearer[0].shape, np.float32)
+        for n, counts in enumerate(nearer, start=1):
+            if counts.any():
+                clear *= np.where(counts, 1 - self._cover(n, planes_of(n, counts)), np.float32(1))
         return 1 - clear
 
     def _cover(self, n: int, planes: np.ndarray) -> np.ndarray | np.float32:
@@ -151,8 +162,8 @@ class Optics:
 
     # One layer of one block.
 
-    def _defocused(self, n: int, z: int, block: Box) -> np.ndarray:
-        """Planes (h, w, p) of layer `n` as frame `z` sees it; of size 0 where the layer is nowhere near."""
+    def _defocused(self, n: int, seen: np.ndarray, z: int, block: Box) -> np.ndarray:
+        """Planes (h, w, p) of layer `n` in frame `z`, 0 where not `seen`; of size 0 if it is nowhere near."""
         near, far = self.layers[n].depth.bounds
         if near == far:
             return self._level(n, block, self.blur * abs(z - near))
@@ -163,8 +174,9 @@ class Optics:
         radius = np.float32(self.blur) * np.abs(self._layer_depth(n, block) - np.float32(z)).ravel()
         step = np.minimum(np.searchsorted(table, radius, side="right") - 1, len(table) - 2).astype(np.uint8)
         planes = sharpest.shape[2]
-        out = np.empty((radius.size, planes), np.float32)
-        for k in np.flatnonzero(np.bincount(step)):
+        step[~seen.ravel()] = 255  # a table has fewer than 60 radii, even for blur of 10000 px
+        out = np.zeros((radius.size, planes), np.float32)
+        for k in np.flatnonzero(np.bincount(step, minlength=256)[:255]):
             where = np.flatnonzero(step == k)
             small, large = table[k], table[k + 1]
             # Linear in the square: the mixture's variance is exactly that of the radius between.

@@ -47,7 +47,7 @@ class Rendered:
 
 def render_stack(
     *,
-    texture: str | np.ndarray | Texture = "photo",
+    texture: str | np.ndarray | Texture | None = None,
     depth: Depth | np.ndarray | DepthMap | list[Layer] | tuple[Layer, ...] = "ramp",
     shape: tuple[int, int] = (480, 640),
     frames: int = 20,
@@ -80,12 +80,14 @@ def render_stack(
         A name of `TEXTURES` ("photo", "dark", "fractal", "dots", "checker", "lines", "flat", "patches",
         "highlights") or `PHOTOGRAPHS`, an image (y, x) or (y, x, channel), repeated in mirrored copies, or
         any object with `sample(box, channels)`. By name each surface of a scene gets another one; an image
-        or object is shared by all surfaces of a scene, so that it is the all-in-focus image.
+        or object is shared by all surfaces of a scene, so that it is the all-in-focus image. "photo" if
+        None; layers given as `depth` have their own.
     depth
         "plane", "ramp", "bump" or "smooth", one surface; "steps", six planes before one another; "layers",
         an object near before a surface far away; "discs", bright discs before a texture; "hairs", threads
         before a surface; an array (y, x) of frames, rendered as one smooth surface; any object with
-        `sample(box)` and `bounds`; or a list of `Layer`, farthest first. Frame 0 focuses nearest.
+        `sample(box)` and `bounds`; or a list of `Layer`, farthest first (see `layers_from_depth`). Frame 0
+        focuses nearest.
     shape
         Height and width in pixels.
     frames
@@ -136,9 +138,10 @@ def render_stack(
     Notes
     -----
     Where surfaces of different depth meet within one layer (an array of depths with jumps) no light
-    leaks, but neither is anything hidden; occlusion needs layers. The variance of the blur is exactly
-    ``(blur_per_frame * |z - depth|)**2 / 4`` a axis for either PSF, so the depth truth holds between
-    frames too.
+    leaks, but neither is anything hidden; occlusion needs layers, which `layers_from_depth` makes.
+
+    The variance of the blur is exactly ``(blur_per_frame * |z - depth|)**2 / 4`` in y and in x for either
+    PSF, so the depth truth holds between frames too.
 
     Examples
     --------
@@ -172,7 +175,7 @@ def render_stack(
         vignetting=vignetting,
         hot_pixels=hot_pixels,
     )
-    layers = layers_of(texture, depth, shape=shape, frames=frames, seed=seed)
+    layers = layers_of(_texture(texture, depth), depth, shape=shape, frames=frames, seed=seed)
     source = SyntheticSource(
         layers,
         camera,
@@ -183,6 +186,16 @@ def render_stack(
         cache_bytes=cache_bytes,
     )
     return Rendered(_stack(source, tile), _truth(source, tile))
+
+
+def _texture(texture: str | np.ndarray | Texture | None, depth: object) -> str | np.ndarray | Texture:
+    if texture is None:
+        return "photo"
+    if isinstance(depth, list | tuple):
+        raise InputError(
+            "layers have their own textures: leave out `texture` when `depth` is a list of layers"
+        )
+    return texture
 
 
 def _check_sizes(shape: tuple[int, int], frames: int, channels: int, blur_per_frame: float) -> None:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from bigstack.errors import choose
+from bigstack.synthetic.cut import layers_from_depth, motorcycle
 from bigstack.synthetic.depths import Plane, Ramp
 from bigstack.synthetic.layers import Layer
-from bigstack.synthetic.plane import child_seed
+from bigstack.synthetic.plane import child_seed, hashed
 from bigstack.synthetic.render import Rendered, render_stack
 from bigstack.synthetic.textures import Photograph, Print
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A benchmark scene: what it tries, and the options of `render_stack` that make it."""
+    """A benchmark scene: what it tries, and the options of `render_stack` that make it.
+
+    `layers` makes the scene's layers from a seed and the number of frames, where no name does.
+    """
 
     about: str
     options: dict[str, Any] = field(default_factory=dict)
+    layers: Callable[[int, int], list[Layer]] | None = None
+
+
+def _motorcycle(seed: int, frames: int) -> list[Layer]:
+    """The motorcycle, mirrored or not, so that the image shows one part of it or another."""
+    picture, depth = motorcycle(frames)
+    down, across = (1 if coin < 0.5 else -1 for coin in hashed(seed, np.arange(2)))
+    return layers_from_depth(picture[::down, ::across], depth[::down, ::across])
 
 
 SCENES: dict[str, Scene] = {
@@ -63,6 +78,7 @@ SCENES: dict[str, Scene] = {
         "glints that saturate when defocused, on a smooth surface",
         {"texture": "highlights", "depth": "smooth"},
     ),
+    "motorcycle": Scene("a motorcycle in a workshop, photographed with its depth", layers=_motorcycle),
 }
 """The benchmark's scenes; where not said, 20 frames of 480x640 RGB uint8, 1.2 px a frame, noise 1.5."""
 
@@ -93,7 +109,11 @@ def scene(name: str, *, seed: int = 0, **options: Any) -> Rendered:
     choose(name, SCENES, "scene")
     # Scenes that share a seed must not share their photographs and geometry.
     own = child_seed(seed, list(SCENES).index(name))
-    return render_stack(**{**SCENES[name].options, "seed": own, **options})
+    settings = {"frames": 20, **SCENES[name].options, "seed": own, **options}
+    make = SCENES[name].layers
+    if make is not None:
+        settings["depth"] = make(own, settings["frames"])
+    return render_stack(**settings)
 
 
 def demo_stack(*, frames: int = 12, seed: int = 0) -> Rendered:
