@@ -10,8 +10,8 @@ import dask.array as da
 import numpy as np
 
 from bigstack.engine.reduction import Picked, reduce_blocks
-from bigstack.kernels import statistics as kernel
-from bigstack.kernels.statistics import pieces
+from bigstack.kernels import tally
+from bigstack.kernels.tally import pieces
 
 QUANTILES = 16
 """Float quantiles found in one second pass; a block's state of it is at most twice as many 0.5 MB."""
@@ -65,16 +65,16 @@ def _plan(state: tuple[np.ndarray, int], *centre: float, asked: list[float] | No
     if nans or not pixels:
         return _Plan([], None)
     if asked is None:
-        return _Plan(kernel.find_buckets(counts, kernel.median_ranks(pixels)), None)
-    ranks, weights = kernel.quantile_ranks(pixels, asked)
-    return _Plan(kernel.find_buckets(counts, ranks), weights)
+        return _Plan(tally.find_buckets(counts, tally.median_ranks(pixels)), None)
+    ranks, weights = tally.quantile_ranks(pixels, asked)
+    return _Plan(tally.find_buckets(counts, ranks), weights)
 
 
 def _float_quantiles(counts: np.ndarray, plan: _Plan, *centre: float, part: slice) -> list[float]:
     if not plan.places:
         return [math.nan] * (part.stop - part.start)
     rows = dict(zip(plan.buckets(part), counts, strict=True))
-    values = [kernel.find_float(rows[bucket], bucket, rank) for bucket, rank in plan.neighbours(part)]
+    values = [tally.find_float(rows[bucket], bucket, rank) for bucket, rank in plan.neighbours(part)]
     return _between(values, None if plan.weights is None else plan.weights[part])
 
 
@@ -83,16 +83,16 @@ def _value_quantiles(counts: np.ndarray, asked: list[float] | None) -> list[floa
     if not pixels:
         return [math.nan] * (1 if asked is None else len(asked))
     if asked is None:
-        return _between(kernel.find_values(counts, kernel.median_ranks(pixels)), None)
-    ranks, weights = kernel.quantile_ranks(pixels, asked)
-    return _between(kernel.find_values(counts, ranks), weights)
+        return _between(tally.find_values(counts, tally.median_ranks(pixels)), None)
+    ranks, weights = tally.quantile_ranks(pixels, asked)
+    return _between(tally.find_values(counts, ranks), weights)
 
 
 def _between(values: Sequence[float], weights: list[float] | None) -> list[float]:
     pairs = zip(values[::2], values[1::2], strict=True)
     if weights is None:
         return [(low + high) / 2 + 0.0 for low, high in pairs]
-    return [kernel.interpolate(low, high, w) + 0.0 for (low, high), w in zip(pairs, weights, strict=True)]
+    return [tally.interpolate(low, high, w) + 0.0 for (low, high), w in zip(pairs, weights, strict=True)]
 
 
 def integer_mad(counts: np.ndarray) -> float:
@@ -101,28 +101,28 @@ def integer_mad(counts: np.ndarray) -> float:
     if not pixels:
         return math.nan
     # Everything doubled, as the median may lie half-way.
-    twice = sum(kernel.find_values(counts, kernel.median_ranks(pixels)))
+    twice = sum(tally.find_values(counts, tally.median_ranks(pixels)))
     distances = np.zeros(2 * len(counts), np.int64)
     np.add.at(distances, np.abs(2 * np.arange(len(counts)) - twice), counts)
-    return sum(kernel.find_values(distances, kernel.median_ranks(pixels))) / 4
+    return sum(tally.find_values(distances, tally.median_ranks(pixels))) / 4
 
 
 def _high_leaf(
     block: np.ndarray, where: np.ndarray | None, *centre: float, above: float | None
 ) -> tuple[np.ndarray, int]:
-    return kernel.count_high(pieces(block, where=where, above=above, centre=centre[0] if centre else None))
+    return tally.count_high(pieces(block, where=where, above=above, centre=centre[0] if centre else None))
 
 
 def _low_leaf(
     block: np.ndarray, where: np.ndarray | None, plan: _Plan, *centre: float, above: float | None, part: slice
 ) -> np.ndarray:
     found = pieces(block, where=where, above=above, centre=centre[0] if centre else None)
-    return kernel.count_low(found, plan.buckets(part))
+    return tally.count_low(found, plan.buckets(part))
 
 
 def count_values(block: np.ndarray, where: np.ndarray | None, above: float | None) -> np.ndarray:
     """Leaf that counts the selected pixels of integers by value."""
-    return kernel.count_values(pieces(block, where=where, above=above), block.dtype)
+    return tally.count_values(pieces(block, where=where, above=above), block.dtype)
 
 
 def add_counts(states: list[np.ndarray]) -> np.ndarray:

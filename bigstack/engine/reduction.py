@@ -49,11 +49,15 @@ def _mask(where: da.Array, array: da.Array) -> da.Array:
     mask = da.asarray(where)
     if mask.dtype != bool:
         raise InputError(f"`where` is a bool array, got {mask.dtype}; compare with something, as in F > 0")
-    try:
-        return da.broadcast_to(mask, array.shape).rechunk(array.chunks)
-    except ValueError as error:
-        message = f"`where` must broadcast to the array's shape {array.shape}, got {mask.shape}"
-        raise InputError(message) from error
+    if mask.chunks == array.chunks:
+        return mask
+    sides = zip(reversed(mask.shape), reversed(array.shape), strict=False)
+    if mask.ndim > array.ndim or any(side not in (1, size) for side, size in sides):
+        raise InputError(f"`where` must broadcast to the array's shape {array.shape}, got {mask.shape}")
+    if not array.size:
+        # dask neither broadcasts nor rechunks every empty array
+        return da.zeros(array.shape, dtype=bool, chunks=array.chunks)
+    return da.broadcast_to(mask, array.shape).rechunk(array.chunks)
 
 
 def _threshold(above: float, dtype: np.dtype) -> float:

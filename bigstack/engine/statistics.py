@@ -28,8 +28,8 @@ import numpy as np
 from bigstack.engine.quantiles import add_counts, count_values, integer_mad, quantiles
 from bigstack.engine.reduction import Picked, reduce_blocks
 from bigstack.errors import InputError
-from bigstack.kernels import statistics as kernel
-from bigstack.kernels.statistics import Moments, pieces
+from bigstack.kernels import tally
+from bigstack.kernels.tally import Moments, pieces
 
 
 def count(array: da.Array, *, above: float | None = None, where: da.Array | None = None) -> da.Array:
@@ -273,8 +273,8 @@ def _highest(pairs: list[tuple[float, float]]) -> float:
 def _moments_leaf(block: np.ndarray, where: np.ndarray | None, above: float | None, squares: bool) -> Moments:
     found = pieces(block, where=where, above=above)
     if block.dtype.kind == "f":
-        return kernel.float_moments(found, squares=squares)
-    return kernel.integer_moments(kernel.count_values(found, block.dtype))
+        return tally.float_moments(found, squares=squares)
+    return tally.integer_moments(tally.count_values(found, block.dtype))
 
 
 def _merge_moments(states: list[Moments]) -> Moments:
@@ -282,7 +282,7 @@ def _merge_moments(states: list[Moments]) -> Moments:
 
 
 def _total(moments: Moments) -> float:
-    return moments.total / kernel.UNIT if (special := moments.special()) is None else special
+    return moments.total / tally.UNIT if (special := moments.special()) is None else special
 
 
 def _mean(moments: Moments) -> float:
@@ -290,14 +290,14 @@ def _mean(moments: Moments) -> float:
         return math.nan
     special = moments.special()
     # Python rounds the quotient of two whole numbers correctly, whatever their size.
-    return moments.total / (moments.pixels * kernel.UNIT) if special is None else special
+    return moments.total / (moments.pixels * tally.UNIT) if special is None else special
 
 
 def _variance(moments: Moments, ddof: int) -> float:
     if moments.special() is not None or moments.pixels <= max(ddof, 0):
         return math.nan
-    spread = moments.pixels * moments.squares * kernel.UNIT - moments.total**2
-    return spread / (moments.pixels * (moments.pixels - ddof) * kernel.UNIT**2)
+    spread = moments.pixels * moments.squares * tally.UNIT - moments.total**2
+    return spread / (moments.pixels * (moments.pixels - ddof) * tally.UNIT**2)
 
 
 Law = tuple[Any, tuple[float, float] | None]
