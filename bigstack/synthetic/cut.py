@@ -50,7 +50,7 @@ def layers_from_depth(image: np.ndarray, depth: np.ndarray, *, cuts: int = 6) ->
         raise InputError(f"a cut needs finite depths and at least one range, got cuts={cuts}")
     edges = np.linspace(depth.min(), depth.max(), cuts + 1)
     step = edges[1] - edges[0]
-    layers = []
+    layers: list[Layer] = []
     for near, far in zip(edges[-2::-1], edges[:0:-1], strict=True):
         cover = (depth < far) | (far == edges[-1])
         if (cover & (depth >= near)).any():
