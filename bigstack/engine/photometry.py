@@ -17,7 +17,14 @@ from dask.delayed import delayed
 from bigstack.geometry import Tile, tiles_of
 from bigstack.io.source import Source
 from bigstack.kernels.correction.balance import SPACES
-from bigstack.kernels.correction.histogram import BINS, bins_of, group, value_of
+from bigstack.kernels.correction.histogram import (
+    BINS,
+    Histogram,
+    bins_of,
+    group,
+    mixture,
+    value_of,
+)
 from bigstack.kernels.correction.hot_pixels import (
     BLUR_HALO,
     SPIKE_HALO,
@@ -25,6 +32,7 @@ from bigstack.kernels.correction.hot_pixels import (
     spikes,
 )
 from bigstack.kernels.correction.light import Light
+from bigstack.kernels.correction.lumi import lumi_weights
 from bigstack.kernels.correction.noise import noise_responses, noise_sigma
 from bigstack.kernels.correction.vignetting import RINGS, ring_sums
 
@@ -175,39 +183,20 @@ class LightProbe:
 
     def __call__(self, source: Source, z: int) -> Light:
         """Measure frame `z`."""
-        scales = self.scales(source.shape[3])
-        counts = np.zeros((len(scales), BINS), np.int64)
-        sums = np.zeros((len(scales), BLOCKS**2), np.int64)
-        numbers = np.zeros((len(scales), BLOCKS**2), np.int64)
-        for rows, columns, kept in sampled(source, z, self.step):
-            self._count(kept, rows, columns, source.shape, scales, (counts, sums, numbers))
-        histograms = [group(c, low, high) for c, (low, high, _) in zip(counts, scales, strict=True)]
-        blocks = np.full(sums.shape, np.nan)
-        np.divide(sums, numbers, out=blocks, where=numbers > 0)
-        levels = [value_of(b, low, high) for b, (low, high, _) in zip(blocks, scales, strict=True)]
-        return Light(histograms, np.array(levels))
-
-    def _count(
-        self,
-        pixels: np.ndarray,
-        rows: np.ndarray,
-        columns: np.ndarray,
-        shape: tuple[int, int, int, int],
-        scales: list[tuple[float, float, float]],
-        totals: tuple[np.ndarray, np.ndarray, np.ndarray],
-    ) -> None:
-        counts, sums, numbers = totals
-        top = self.limits[2]
-        inside = self._disc(rows, columns, shape)
-        block = (rows * BLOCKS // shape[1])[:, None] * BLOCKS + columns * BLOCKS // shape[2]
-        for n, level in enumerate(SPACES[self.space].levels(pixels, top)):
-            low, high, full = scales[n]
-            chosen = inside & self._in_window(level, top / full)
-            bins = bins_of(level[chosen], low, high)
-            where = block[chosen]
-            counts[n] += np.bincount(bins, minlength=BINS)
-            numbers[n] += np.bincount(where, minlength=BLOCKS**2)
-            sums[n] += np.bincount(where, weights=bins, minlength=BLOCKS**2).astype(np.int64)
+        channels = source.shape[3]
+        levels = _Tally(self.scales(channels))
+        planes = _Tally([self.limits] * channels if self.space == "lumi" else [])
+        for rows, columns, pixels in sampled(source, z, self.step):
+            inside = self._disc(rows, columns, source.shape)
+            block = (rows * BLOCKS // source.shape[1])[:, None] * BLOCKS + columns * BLOCKS // source.shape[2]
+            for n, level in enumerate(SPACES[self.space].levels(pixels, self.limits[2])):
+                chosen = inside & self._in_window(level, levels.scales[n][2])
+                levels.add(n, level[chosen], block[chosen])
+                for channel in range(len(planes.scales)):
+                    planes.add(channel, pixels[..., channel][chosen], block[chosen])
+        histograms = levels.histograms()
+        mixtures = [mixture(planes.histograms(), lumi_weights(channels))] if planes.scales else histograms
+        return Light(histograms, mixtures, levels.means())
 
     def _disc(self, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int, int, int]) -> np.ndarray:
         if self.mask_size is None:
@@ -215,12 +204,42 @@ class LightProbe:
         y, x = 2 * rows - (shape[1] - 1), 2 * columns - (shape[2] - 1)
         return np.asarray(y[:, None] ** 2 + x**2 <= (min(shape[1:3]) * self.mask_size) ** 2)
 
-    def _in_window(self, level: np.ndarray, scale: float) -> np.ndarray:
+    def _in_window(self, level: np.ndarray, full: float) -> np.ndarray:
         chosen = np.isfinite(level) if level.dtype.kind == "f" else np.ones(level.shape, bool)
         if self.intensity is None:
             return chosen
-        low, high = self.intensity
-        return np.asarray(chosen & (level >= low / scale) & (level <= high / scale))
+        low, high = (value * full / self.limits[2] for value in self.intensity)
+        return np.asarray(chosen & (level >= low) & (level <= high))
+
+
+class _Tally:
+    """Exact counts of values, of a whole frame and of its blocks, in several levels."""
+
+    def __init__(self, scales: list[tuple[float, float, float]]) -> None:
+        self.scales = scales
+        self._counts = np.zeros((len(scales), BINS), np.int64)
+        self._numbers = np.zeros((len(scales), BLOCKS**2), np.int64)
+        self._sums = np.zeros((len(scales), BLOCKS**2), np.int64)
+
+    def add(self, n: int, values: np.ndarray, block: np.ndarray) -> None:
+        """Count values of level `n` and the blocks that they are in."""
+        low, high, _ = self.scales[n]
+        bins = bins_of(values, low, high)
+        self._counts[n] += np.bincount(bins, minlength=BINS)
+        self._numbers[n] += np.bincount(block, minlength=BLOCKS**2)
+        self._sums[n] += np.bincount(block, weights=bins, minlength=BLOCKS**2).astype(np.int64)
+
+    def histograms(self) -> list[Histogram]:
+        """One a level."""
+        return [group(c, low, high) for c, (low, high, _) in zip(self._counts, self.scales, strict=True)]
+
+    def means(self) -> np.ndarray:
+        """Mean (level, block); NaN where a block has none."""
+        means = np.full(self._sums.shape, np.nan)
+        np.divide(self._sums, self._numbers, out=means, where=self._numbers > 0)
+        return np.array(
+            [value_of(m, low, high) for m, (low, high, _) in zip(means, self.scales, strict=True)]
+        )
 
 
 @dataclass(frozen=True, eq=False)
