@@ -47,7 +47,7 @@ def flicker_gains(levels: np.ndarray) -> np.ndarray:
     for _ in range(_ROUNDS):
         previous = gains
         gains = _reweigh(logs, gains)
-        if np.abs(gains - previous).max() < 1e-12:
+        if np.abs(gains - previous).max() < 1e-9:
             break
     gains = np.exp(gains)
     return np.asarray(gains / np.median(gains))

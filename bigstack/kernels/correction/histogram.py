@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ GROUPS = 2048
 class Histogram:
     """Counts of values: `values` float64, ascending, and `counts` int64, one dimension, none of them 0.
 
+    A mixture of several histograms has neither order nor whole counts, but a mean.
+
     Examples
     --------
     >>> Histogram(np.array([1.0, 3.0]), np.array([1, 3])).mean
@@ -29,13 +32,28 @@ class Histogram:
     @property
     def mean(self) -> float:
         """Mean value; NaN where nothing was counted."""
-        total = int(self.counts.sum())
+        total = float(self.counts.sum())
         return float((self.values * self.counts).sum() / total) if total else float("nan")
 
     @property
     def middles(self) -> np.ndarray:
         """Share of the pixels below each value, half of those at it included (the mid-distribution)."""
         return (np.cumsum(self.counts) - self.counts / 2) / self.counts.sum()
+
+
+def mixture(histograms: Sequence[Histogram], weights: Sequence[float]) -> Histogram:
+    """Mix histograms of equal numbers of pixels: the mean is the weighted mean of theirs.
+
+    Examples
+    --------
+    >>> parts = [Histogram(np.array([v]), np.array([10])) for v in (100.0, 200.0)]
+    >>> mixture(parts, (0.75, 0.25)).mean
+    125.0
+    """
+    return Histogram(
+        np.concatenate([part.values for part in histograms]),
+        np.concatenate([weight * part.counts for weight, part in zip(weights, histograms, strict=True)]),
+    )
 
 
 def bins_of(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -15,9 +15,21 @@ from bigstack.kernels.correction.solve import solve_gamma, solve_linear, solve_m
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """Brightness of one frame: a histogram of each level, and the levels' means in blocks (level, block)."""
+    """Brightness of one frame.
+
+    Attributes
+    ----------
+    histograms
+        Of each level.
+    mixtures
+        Of what a curve of each level is applied to: the same, but for luminance, where it is all channels,
+        weighted, so that a mean after clipping or bending them is luminance again.
+    blocks
+        Means of the levels in blocks of the frame (level, block).
+    """
 
     histograms: list[Histogram]
+    mixtures: list[Histogram]
     blocks: np.ndarray
 
 
@@ -54,15 +66,15 @@ def solve_curves(
 def _curves_of(
     light: Sequence[Light], n: int, level: Level, curve: str, reference: int | None
 ) -> list[tuple[float, ...]]:
-    histograms = [frame.histograms[n] for frame in light]
     if curve == "match_hist":
+        histograms = [frame.histograms[n] for frame in light]
         wanted = typical(histograms) if reference is None else histograms[reference]
         return [solve_match(histogram, wanted) for histogram in histograms]
     targets = _targets(light, n, reference)
     curves: list[tuple[float, ...]] = []
-    for z, (histogram, target) in enumerate(zip(histograms, targets, strict=True)):
+    for z, (frame, target) in enumerate(zip(light, targets, strict=True)):
         try:
-            solved = 1.0 if z == reference else _solve(histogram, target, level, curve)
+            solved = 1.0 if z == reference else _solve(frame.mixtures[n], target, level, curve)
         except InputError as error:
             raise InputError(f"frame {z} cannot be balanced in {level.name}: {error}") from error
         curves.append((solved,))
@@ -77,7 +89,7 @@ def _solve(histogram: Histogram, target: float, level: Level, curve: str) -> flo
 
 def _targets(light: Sequence[Light], n: int, reference: int | None) -> list[float]:
     """The mean that each frame is to get."""
-    means = [frame.histograms[n].mean for frame in light]
+    means = [frame.mixtures[n].mean for frame in light]
     if reference is not None:
         return [means[reference]] * len(means)
     gains = flicker_gains(np.array([frame.blocks[n] for frame in light]))

@@ -31,7 +31,7 @@ def solve_linear(histogram: Histogram, target: float, top: float | None) -> floa
     if not mean > 0:
         raise InputError("it is black: no factor can bring it to the reference")
     factor = target / mean
-    if top is None or float(histogram.values[-1]) * factor <= top:
+    if top is None or float(histogram.values.max()) * factor <= top:
         return factor
     positive = histogram.values > 0
     most = top * float(histogram.counts[positive].sum() / histogram.counts.sum())

@@ -149,7 +149,7 @@ def test_values_that_are_not_finite_stay_where_they_are():
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("sigma", [1.0, 4.0, 15.0])
 def test_noise_is_measured_beside_texture(sigma, dtype):
-    truth, noisy, expected = noisy_scene(dtype, 1, sigma, (400, 600))
+    _, noisy, expected = noisy_scene(dtype, 1, sigma, (400, 600))
     step = 0.0 if dtype == "float32" else 1.0
     top = None if dtype == "float32" else float(np.iinfo(dtype).max)
     found = noise_sigma(noise_responses(noisy[..., 0], top), step)
