@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bigstack.errors import InputError, ResumeError, RunError, choose
-from bigstack.geometry import Tile, tiles_of
+from bigstack.geometry import Tile
 from bigstack.io.record import RunRecord, check_resume
 from bigstack.io.sink import Sink
 from bigstack.io.writers import zarr_arrays as arrays
@@ -31,8 +31,6 @@ Version = Literal["0.5", "0.4"]
 Piece = tuple[int, Tile]
 """A tile of one frame."""
 
-LEVEL_TILE = 1024
-"""Wanted side of the tiles that coarser levels are built in; a task holds four times that and its sums."""
 SAMPLED_CHUNKS = 16
 """Most chunks a channel that are read to find the range to show."""
 DTYPE_KINDS = "iuf"
@@ -163,12 +161,31 @@ class _OmeZarr:
 
     def _store(self, z: int, tile: Tile, pixels: np.ndarray) -> None:
         check_tile(self, tile, pixels)
-        array = self._array(0)
+        planes = [np.ascontiguousarray(pixels[..., channel]) for channel in range(pixels.shape[2])]
         with self.output.writing(nbytes(self.layout.spec)):
-            for channel in range(pixels.shape[2]):
-                plane = np.ascontiguousarray(pixels[..., channel])
-                array[self._where(channel, z, tile)] = plane
-            self._journal().add(0, z, tile.y0, tile.y1, tile.x0, tile.x1)
+            self._write(0, z, tile, tile, planes)
+            self._store_coarser(z, tile, planes)
+
+    def _write(self, level: int, z: int, tile: Tile, held: Tile, planes: list[np.ndarray]) -> None:
+        """Write the part `tile` of the planes, which hold `held`, and mark it."""
+        array, part = self._array(level), tile.inside(held)
+        for channel, plane in enumerate(planes):
+            array[self._where(channel, z, tile)] = plane[part]
+        self._journal().add(level, z, tile.y0, tile.y1, tile.x0, tile.x1)
+
+    def _store_coarser(self, z: int, tile: Tile, planes: list[np.ndarray]) -> None:
+        """Write those pieces of coarser levels that lie within the tile, while its pixels are at hand.
+
+        Reading them back from disk for that would cost more than storing the tile did.
+        """
+        for level in range(1, self.levels):
+            pieces = self.layout.pieces_within(tile, level)
+            if not pieces:
+                return
+            planes = [halve(plane) for plane in planes]
+            held = tile.reduce(2**level)
+            for piece in pieces:
+                self._write(level, z, piece, held, planes)
 
     def _build(self, level: int, z: int, tile: Tile) -> None:
         fine, coarse = self._array(level - 1), self._array(level)
@@ -193,12 +210,9 @@ class _OmeZarr:
         """Pieces of a coarser level that are still to be built."""
         if not 1 <= level < self.levels:
             raise InputError(f"level must be 1 to {self.levels - 1}, got {level}")
-        unit = self.layout.unit
-        side = max(1, LEVEL_TILE // unit) * unit
         done = set(self._done(level))
-        height, width = self.layout.shape(level)[-2:]
-        tiles = list(tiles_of((height, width), side, side))
-        return [piece for piece in product(range(self.layout.frames), tiles) if piece not in done]
+        pieces = product(range(self.layout.frames), self.layout.pieces(level))
+        return [piece for piece in pieces if piece not in done]
 
     def finish(self) -> None:
         """Check that every chunk is there, write the metadata last, and move to the final name."""

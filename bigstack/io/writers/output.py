@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,11 +126,26 @@ class Output:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+    """Remove a file or a folder, if it is there.
+
+    After an error, writes of other chunks may still be under way and put files into a folder that is being
+    emptied; then it is tried again.
+    """
+    if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
+        return
+    for pause in (0.01, 0.03, 0.1, 0.3, 1.0, None):
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            if not path.exists():
+                return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or pause is None:
+                raise
+        else:
+            return
+        time.sleep(pause or 0)
 
 
 def _is_zarr(path: Path) -> bool:

@@ -12,12 +12,15 @@ from typing import Any, Literal
 import numpy as np
 
 from bigstack.errors import InputError
+from bigstack.geometry import Tile, tiles_of
 from bigstack.io.writers.ome_metadata import axes_of
 from bigstack.io.writers.spec import AnySpec, StackSpec
 
 Compression = Literal["zstd", "lz4", "none"]
 COMPRESSIONS: dict[str, tuple[str, int] | None] = {"zstd": ("zstd", 1), "lz4": ("lz4", 5), "none": None}
 """Blosc's name and effort."""
+LEVEL_TILE = 1024
+"""Wanted side of the pieces that coarser levels are built in; a task holds four times that and its sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,35 @@ class Layout:
             for size, chunk in zip(self.shape(level)[-2:], self.chunks(level)[-2:], strict=True)
         ]
         return (*self.chunks(level)[:-2], *sides)
+
+    def pieces(self, level: int) -> list[Tile]:
+        """Tiles that a coarser level is built in."""
+        height, width = self.shape(level)[-2:]
+        return list(tiles_of((height, width), self._side, self._side))
+
+    def pieces_within(self, tile: Tile, level: int) -> list[Tile]:
+        """Those of `pieces` that are made of pixels of `tile` (of level 0) only.
+
+        None unless the tile begins and ends where blocks of the level's pixels do.
+        """
+        factor, side = 2**level, self._side
+        bounds = []
+        sizes = zip(self.shape(0)[-2:], self.shape(level)[-2:], strict=True)
+        for (start, stop), (size, reduced) in zip(
+            ((tile.y0, tile.y1), (tile.x0, tile.x1)), sizes, strict=True
+        ):
+            if start % factor or (stop % factor and stop != size):
+                return []
+            first = -(-start // factor // side) * side
+            last = reduced if stop == size else stop // factor // side * side
+            if first >= last:
+                return []
+            bounds += [first, last]
+        return list(Tile(*bounds).split(side, side))
+
+    @property
+    def _side(self) -> int:
+        return max(1, LEVEL_TILE // self.unit) * self.unit
 
     def parameters(self) -> dict[str, Any]:
         """What a continued run must have in common, beside its own parameters."""

@@ -1,8 +1,11 @@
 """A full disk, played by a limit on the size of files in a process of its own, or by the error it gives."""
 
+import contextlib
 import errno
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from bigstack.errors import RunError
 from bigstack.io.sink import ImageSpec
 from bigstack.io.writers import create_sink
-from bigstack.io.writers.output import Output
+from bigstack.io.writers.output import Output, remove
 
 resource = pytest.importorskip("resource", reason="limits on file sizes are a POSIX matter")
 
@@ -86,3 +89,25 @@ def test_a_folder_is_put_back_when_it_cannot_be_replaced(tmp_path, write, pictur
     assert (path / "zarr.json").exists()
     output.release()
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_folder_that_is_still_written_to_is_removed(tmp_path):
+    """As by the other chunks of a tile when one of them failed."""
+    folder = tmp_path / "a.zarr.partial"
+    folder.mkdir()
+    until = time.monotonic() + 0.2
+
+    def keep_writing(i):
+        while time.monotonic() < until:
+            (folder / "c" / str(i)).mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):
+                (folder / "c" / str(i) / "chunk").write_bytes(b"x")
+
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(keep_writing, i) for i in range(4)]
+        time.sleep(0.05)
+        remove(folder)
+        for writer in writers:
+            writer.exception()
+    remove(folder)
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 import json
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from bigstack.errors import InputError, RunError
 from bigstack.geometry import PixelSize, Tile, tiles_of
 from bigstack.io.record import RunRecord
 from bigstack.io.sink import ImageSpec
-from bigstack.io.writers import create_sink, create_stack_sink
+from bigstack.io.writers import create_sink, create_stack_sink, zarr_arrays
 from bigstack.io.writers.downsample import halve
 from bigstack.io.writers.spec import StackSpec
 
@@ -36,15 +37,17 @@ def image_of(path):
     version=st.sampled_from(["0.5", "0.4"]),
     compression=st.sampled_from(["zstd", "lz4", "none"]),
     side=st.sampled_from([1, 40, 64]),
+    piece=st.sampled_from([1, 40, 1024]),
 )
 def test_any_image_comes_back_with_its_levels(
-    tmp_path, write, picture, height, width, channels, dtype, chunk, shards, version, compression, side
+    tmp_path, write, picture, height, width, channels, dtype, chunk, shards, version, compression, side, piece
 ):
     image = picture((height, width, channels), dtype)
     options = {"chunk": chunk, "version": version, "compression": compression}
     if shards and version == "0.5":
         options["shard"] = shards * chunk
-    path = write(tmp_path / "a.ome.zarr", image, side=side, overwrite=True, options=options)
+    with mock.patch.object(zarr_arrays, "LEVEL_TILE", piece):
+        path = write(tmp_path / "a.ome.zarr", image, side=side, overwrite=True, options=options)
     _, ome = image_of(path)
     expected = np.moveaxis(image, -1, 0)
     levels = [dataset["path"] for dataset in ome["multiscales"][0]["datasets"]]
@@ -241,3 +244,28 @@ def test_a_stack_with_its_positions(tmp_path, picture, version):
         expected = np.stack([[halve(plane) for plane in channel] for channel in expected])
     assert zarr.open_group(sink.path, mode="r").attrs["bigstack"]["z"] == [10.0, 12.0, 14.5]
     assert [p.name for p in tmp_path.iterdir()] == ["s.ome.zarr"]
+
+
+def test_levels_are_built_while_the_pixels_are_at_hand(tmp_path, picture, monkeypatch):
+    """Tiles of four chunks a side give two levels on the way, and leave what they do not cover."""
+    monkeypatch.setattr(zarr_arrays, "LEVEL_TILE", 16)
+    image = picture((150, 130, 2), "uint16")
+    sink = create_sink(tmp_path / "a.zarr", ImageSpec(image.shape, "uint16"), chunk=16)
+    sink.open()
+    first, *others = tiles_of((150, 130), 64, 64)
+    assert len(sink.level_tasks(1)) == 5 * 5
+    sink.encode(first, image[first.slices])
+    assert len(sink.level_tasks(1)) == 5 * 5 - 4
+    assert Tile(0, 16, 0, 16) not in sink.level_tasks(2)
+    assert len(sink.level_tasks(3)) == 2 * 2
+    for tile in others:
+        sink.encode(tile, image[tile.slices])
+    assert sink.level_tasks(1) == sink.level_tasks(2) == []
+    for level in (3, 4):
+        for tile in sink.level_tasks(level):
+            sink.build_level(level, tile)
+    sink.finish()
+    expected = np.moveaxis(image, -1, 0)
+    for level in range(5):
+        np.testing.assert_array_equal(zarr.open_array(sink.path / str(level), mode="r")[:], expected)
+        expected = np.stack([halve(plane) for plane in expected])
