@@ -55,7 +55,8 @@ def estimate_balance(
         Measure only values from the first to the second, in the stack's unit, in every level of the space
         (scaled to the level's own range).
     subsample
-        Measure every how many rows and columns; by default so that about 2 million pixels a frame count.
+        Measure every how many rows and columns; by default so that half a million to two
+        million pixels a frame count.
 
     Returns
     -------

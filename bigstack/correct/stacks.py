@@ -17,8 +17,9 @@ from bigstack.io.lazy import lazy_array
 from bigstack.io.source import Source
 from bigstack.names import STACK_DIMS
 
-ENOUGH_PIXELS = 1 << 21
-"""Pixels of a frame that brightness is measured on, about: more change no digit that counts."""
+ENOUGH_PIXELS = 1 << 19
+"""Pixels of a frame that brightness is measured on at least, where there are as many: more change no digit
+that counts, as all frames are measured at the same places."""
 
 
 def apply_correction(stack: xr.DataArray, correction: Correction) -> xr.DataArray:

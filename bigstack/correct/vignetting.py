@@ -67,7 +67,8 @@ def estimate_vignetting(
     black_threshold
         Pixels whose darkest channel is below this, in the stack's unit, are left as they are.
     subsample
-        Measure every how many rows and columns; by default so that about 2 million pixels a frame count.
+        Measure every how many rows and columns; by default so that half a million to two
+        million pixels a frame count.
 
     Returns
     -------

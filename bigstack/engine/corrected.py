@@ -15,7 +15,9 @@ from bigstack.io.source import Source
 from bigstack.kernels.correction.balance import balance, balance_table, space_of
 from bigstack.kernels.correction.denoise import denoise, denoise_halo
 from bigstack.kernels.correction.hot_pixels import fill, fill_radii
-from bigstack.kernels.correction.vignetting import correct_falloff, gain_table
+from bigstack.kernels.correction.vignetting import correct_falloff, gain_table, gains
+
+_GAIN_BYTES = 1 << 26
 
 _STRIP = 1 << 16
 """Pixels an element-wise correction works on at a time: its float32 temporaries stay in the cache."""
@@ -53,6 +55,11 @@ class CorrectedSource(Source):
         outer = tile.pad(self._work.halo, within=self.shape[1:3])
         return self._work(self.source.read(z, *outer.slices), z, outer)[tile.inside(outer)]
 
+    @property
+    def masked(self) -> bool:
+        """True when the source's is."""
+        return self.source.masked
+
     def valid(self, z: int, y: slice, x: slice) -> np.ndarray | None:
         """Where the source has real data."""
         return self.source.valid(z, y, x)
@@ -82,7 +89,7 @@ class _Balance:
             self.tables[z] = balance_table(self.dtype, value.space, value.curve, curves)
         table = self.tables[z]
         return _by_strips(
-            lambda part, y: balance(part, value.space, value.curve, curves, value.top, table), pixels, tile
+            lambda part, _: balance(part, value.space, value.curve, curves, value.top, table), pixels
         )
 
 
@@ -97,15 +104,25 @@ class _Vignetting:
             )
         self.value = value
         self.table = gain_table(value.model, value.parameters, value.shape, value.max_correction)
+        self.known: dict[Tile, np.ndarray] = {}
 
     def __call__(self, pixels: np.ndarray, z: int, tile: Tile) -> np.ndarray:
-        value = self.value
-        x = np.arange(tile.x0, tile.x1)
-        return _by_strips(
-            lambda part, y: correct_falloff(part, self.table, y, x, value.shape, value.black_threshold),
-            pixels,
-            tile,
-        )
+        gain, black = self._gain(tile), self.value.black_threshold
+        return _by_strips(lambda part, rows: correct_falloff(part, gain[rows], black), pixels)
+
+    def _gain(self, tile: Tile) -> np.ndarray:
+        """Gains of a tile, kept for the other frames: they cost as much as their use."""
+        gain = self.known.get(tile)
+        if gain is None:
+            gain = np.empty(tile.shape, np.float32)
+            x = np.arange(tile.x0, tile.x1)
+            for rows in _strips(*tile.shape):
+                y = np.arange(tile.y0 + rows.start, tile.y0 + rows.stop)
+                gain[rows] = gains(self.table, y, x, self.value.shape)
+            if sum(kept.nbytes for kept in list(self.known.values())) + gain.nbytes > _GAIN_BYTES:
+                self.known = {}
+            self.known[tile] = gain
+        return gain
 
 
 class _HotPixels:
@@ -179,13 +196,11 @@ def _window_inside(
     )
 
 
-def _by_strips(
-    function: Callable[[np.ndarray, np.ndarray], np.ndarray], pixels: np.ndarray, tile: Tile
-) -> np.ndarray:
-    """Apply an element-wise function to a few rows at a time; it gets the rows' absolute positions too."""
+def _by_strips(function: Callable[[np.ndarray, slice], np.ndarray], pixels: np.ndarray) -> np.ndarray:
+    """Apply an element-wise function to a few rows at a time; it is told which."""
     out = np.empty_like(pixels, order="C")
     for rows in _strips(pixels.shape[0], pixels.shape[1]):
-        out[rows] = function(pixels[rows], np.arange(tile.y0 + rows.start, tile.y0 + rows.stop))
+        out[rows] = function(pixels[rows], rows)
     return out
 
 

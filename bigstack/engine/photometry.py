@@ -106,11 +106,12 @@ def _sides(source: Source, about: int) -> tuple[int, int]:
 
 
 def bands(source: Source, bytes_per_pixel: int) -> list[Tile]:
-    """Tiles for sums over z: whole rows of frames that are read as a whole, as few as memory allows."""
+    """Tiles for sums over z: of frames that are read as a whole a few bands of rows, as memory allows."""
     height, width = source.shape[1:3]
     if not source.whole_frames:
         return list(tiles_of((height, width), *_sides(source, _PIECE)))
-    rows = max(1, min(height, _BAND_BYTES // (bytes_per_pixel * width)))
+    # Two at least, for two processors: frames in work are decoded once for all tasks of a process.
+    rows = max(1, min(-(-height // 2), _BAND_BYTES // (bytes_per_pixel * width)))
     count = -(-height // rows)
     return list(tiles_of((height, width), -(-height // count), width))
 

@@ -126,6 +126,7 @@ def test_only_the_halo_is_read_more():
 
 def test_validity_is_the_source_s():
     source = CorrectedSource(frames("uint8"), hot())
+    assert source.masked
     np.testing.assert_array_equal(
         source.valid(0, slice(3, 9), slice(2, 7)), source.source.valid(0, slice(3, 9), slice(2, 7))
     )

@@ -64,6 +64,8 @@ def bins_of(values: np.ndarray, low: float, high: float) -> np.ndarray:
     >>> bins_of(np.array([0, 1, 255], np.uint8), 0, 255).tolist()
     [0, 257, 65535]
     """
+    if values.dtype.kind == "u" and (low, high) == (0, np.iinfo(values.dtype).max):
+        return values.astype(np.int32) * ((BINS - 1) // int(high))
     scaled = np.asarray(values, np.float64) - low
     scaled *= (BINS - 1) / (high - low) if high > low else 0.0
     return np.clip(np.rint(scaled, out=scaled), 0, BINS - 1).astype(np.int32)

@@ -272,19 +272,11 @@ def gain_table(
     return (1 / ((1 - max_correction) + max_correction * light)).astype(np.float32)
 
 
-def correct_falloff(
-    pixels: np.ndarray,
-    table: np.ndarray,
-    y: np.ndarray,
-    x: np.ndarray,
-    shape: tuple[int, int],
-    black_threshold: float = 0.0,
-) -> np.ndarray:
-    """Divide pixels (y, x, channel) by V; dtype is kept, integers are rounded and clipped to their range.
+def gains(table: np.ndarray, y: np.ndarray, x: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """What to multiply by (y, x), float32.
 
     `table` is what `gain_table` gives; `y` and `x` are the absolute positions of rows and columns in a frame
-    of `shape`. Pixels whose darkest channel is below `black_threshold` are left as they are. Every pixel
-    depends on itself and its position alone.
+    of `shape`.
     """
     full = shape[0] ** 2 + shape[1] ** 2
     place = (_squared(y, shape[0])[:, None] + _squared(x, shape[1])) * ((table.size - 1) / full)
@@ -292,8 +284,17 @@ def correct_falloff(
     part = (place - step).astype(np.float32)
     gain = table[step]
     gain += part * (table[np.minimum(step + 1, table.size - 1)] - gain)
+    return gain
+
+
+def correct_falloff(pixels: np.ndarray, gain: np.ndarray, black_threshold: float = 0.0) -> np.ndarray:
+    """Multiply pixels (y, x, channel) by `gains`; dtype is kept, integers are rounded and clipped to range.
+
+    Pixels whose darkest channel is below `black_threshold` are left as they are. Every pixel depends on
+    itself and its position alone.
+    """
     if black_threshold > 0:
-        gain[pixels.min(axis=2) < black_threshold] = 1
+        gain = np.where(pixels.min(axis=2) < black_threshold, np.float32(1), gain)
     return restore(pixels * gain[..., None], pixels.dtype)
 
 

@@ -13,6 +13,7 @@ from bigstack.kernels.correction.vignetting import (
     fit_falloff,
     fit_gradients,
     gain_table,
+    gains,
     radius_of_corner,
     radius_where,
     ring_radii,
@@ -100,7 +101,7 @@ def test_the_fit_is_that_of_the_reference(shared):
     assert np.abs(falloff(radii(y, x, SHAPE), "sigmoid", found) - truth).max() < 0.02
     back = gain_table("sigmoid", reference, SHAPE)
     darkened = np.rint(output * truth[..., None]).astype(np.uint8)
-    result = correct_falloff(darkened, back, y, x, SHAPE)
+    result = correct_falloff(darkened, gains(back, y, x, SHAPE))
     near = (truth > 0.5) & (output < 255).all(axis=2)  # half a level of input is a level of output there
     assert np.abs(result[near].astype(int) - output[near]).max() <= 1
 
@@ -111,7 +112,7 @@ def test_division_by_the_falloff(model, dtype):
     y, x = np.arange(700, 713), np.arange(1990, 2000)
     rng = np.random.default_rng(0)
     pixels = (rng.random((13, 10, 3)) * {"uint8": 255, "uint16": 65535, "float32": 1}[dtype]).astype(dtype)
-    result = correct_falloff(pixels, gain_table(model, TRUTHS[model], SHAPE), y, x, SHAPE)
+    result = correct_falloff(pixels, gains(gain_table(model, TRUTHS[model], SHAPE), y, x, SHAPE))
     assert result.dtype == pixels.dtype
     expected = pixels / falloff(radii(y, x, SHAPE), model, TRUTHS[model])[..., None]
     if dtype == "float32":
@@ -126,7 +127,9 @@ def test_correction_can_be_partial_and_spare_the_dark():
     pixels = np.full((9, 9, 3), 100, np.float32)
     pixels[0, 0, 1] = 2
     light = falloff(radii(y, x, SHAPE), "sigmoid", TRUTHS["sigmoid"])[..., None]
-    half = correct_falloff(pixels, gain_table("sigmoid", TRUTHS["sigmoid"], SHAPE, 0.5), y, x, SHAPE, 3.0)
+    half = correct_falloff(
+        pixels, gains(gain_table("sigmoid", TRUTHS["sigmoid"], SHAPE, 0.5), y, x, SHAPE), 3.0
+    )
     np.testing.assert_allclose(half[1:], pixels[1:] / (0.5 + 0.5 * light[1:]), rtol=1e-6)
     np.testing.assert_array_equal(half[0, 0], pixels[0, 0])
 
@@ -136,7 +139,7 @@ def test_the_centre_stays():
     table = gain_table("cos4", TRUTHS["cos4"], SHAPE)
     pixels = np.full((1, 2, 1), 123, np.uint16)
     middle = slice(666, 667), slice(999, 1001)
-    assert (correct_falloff(pixels, table, y[middle[0]], x[middle[1]], SHAPE) == 123).all()
+    assert (correct_falloff(pixels, gains(table, y[middle[0]], x[middle[1]], SHAPE)) == 123).all()
 
 
 @given(data=st.data())
@@ -149,8 +152,8 @@ def test_windows_give_the_bits_of_the_whole_image(data):
     table = gain_table("sigmoid", (300.0, 0.3, 20.0), (height, width))
     y0, x0 = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     y, x = np.arange(height), np.arange(width)
-    whole = correct_falloff(pixels, table, y, x, (height, width), 20.0)
-    part = correct_falloff(pixels[y0:, x0:], table, y[y0:], x[x0:], (height, width), 20.0)
+    whole = correct_falloff(pixels, gains(table, y, x, (height, width)), 20.0)
+    part = correct_falloff(pixels[y0:, x0:], gains(table, y[y0:], x[x0:], (height, width)), 20.0)
     np.testing.assert_array_equal(part, whole[y0:, x0:])
 
 
