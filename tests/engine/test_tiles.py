@@ -427,3 +427,17 @@ def test_only_arrays_whose_blocks_are_there_count_as_persisted():
     assert not is_persisted(array.map_blocks(np.copy))
     assert not is_persisted(array.persist()[:, :4])
     assert not is_persisted(lazy_array(Held(random_frames(0, (2, 9, 9, 1)))))
+
+
+def test_frames_of_one_chunk_are_computed_once():
+    calls = []
+
+    def copied(block: np.ndarray) -> np.ndarray:
+        calls.append(block.shape)
+        return block.copy()
+
+    array = da.from_array(random_frames(0, (6, 20, 20, 1)), chunks=(3, 20, 20, 1)).map_blocks(
+        copied, dtype=np.uint16, meta=np.empty((0, 0, 0, 0), np.uint16)
+    )
+    compute(map_overlap(Sums(), array).output("sum"))
+    assert calls == [(3, 20, 20, 1)] * 2
