@@ -40,4 +40,6 @@ def convert(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
     reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"))
     values.pop("debug")
     reading = options.reading_options(values)
-    reporter.summary(convert_stack(ConvertJob(inputs, output, reading, **values), watch=reporter))
+    with reporter:
+        result = convert_stack(ConvertJob(inputs, output, reading, **values), watch=reporter)
+    reporter.summary(result)

@@ -36,10 +36,16 @@ class Reporter:
         for name, value in rows.items():
             click.echo(f"{name:16} {value}")
 
-    def note(self, text: str) -> None:
-        """Say something that only interests with --verbose."""
+    def prelude(self, found: Any) -> None:
+        """Show the plan before a run, when asked to say more."""
         if self.verbose and not self.quiet:
-            click.echo(text, err=True)
+            self.plan(found)
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __call__(self, progress: Any) -> None:
         """Show how far the run is."""
@@ -77,7 +83,6 @@ class Reporter:
 
     def summary(self, result: Any) -> None:
         """Say what was written, how fast, and with how much memory."""
-        self.close()
         if self.quiet:
             return
         for line in result.lines(verbose=self.verbose):

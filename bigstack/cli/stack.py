@@ -66,7 +66,9 @@ def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
     if dry_run:
         reporter.plan(plan_stack(job))
         return
-    reporter.summary(run_stack(job, watch=reporter))
+    with reporter:
+        result = run_stack(job, tell=reporter.prelude, watch=reporter)
+    reporter.summary(result)
 
 
 def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) -> Any:

@@ -67,13 +67,11 @@ def convert_stack(job: ConvertJob, *, watch: Callable[[Any], None] = lambda prog
     from bigstack.cluster import open_executor
     from bigstack.engine.copy import copy_stack
     from bigstack.engine.sources import as_source
-    from bigstack.io.open import open_stack
     from bigstack.io.record import RunRecord
     from bigstack.io.writers import create_stack_sink, stack_spec_of
-    from bigstack.jobs.stack import notes_of
+    from bigstack.jobs.stack import notes_of, open_inputs
 
-    sources = list(job.inputs)
-    stack = open_stack(sources[0] if len(sources) == 1 else sources, **job.reading)
+    stack = open_inputs(job.inputs, job.reading)
     record = RunRecord.of(
         "convert", stack.attrs["files"], {f"reading {k}": v for k, v in job.reading.items()}
     )

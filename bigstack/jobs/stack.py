@@ -112,15 +112,25 @@ class _Prepared:
     sinks: dict[str, Any]
     record: Any
 
+    @property
+    def plan(self) -> StackPlan:
+        return StackPlan(self.stack.shape, str(self.stack.dtype), self.layout.plan)
+
 
 def plan_stack(job: StackJob) -> StackPlan:
     """What running `job` would take: the stack's shape and dtype and its `Plan`. Reads headers only."""
-    ready = _prepare(job, dry=True)
-    return StackPlan(ready.stack.shape, str(ready.stack.dtype), ready.layout.plan)
+    return _prepare(job, dry=True).plan
 
 
-def run_stack(job: StackJob, *, watch: Callable[[Any], None] = lambda progress: None) -> StackResult:
+def run_stack(
+    job: StackJob,
+    *,
+    tell: Callable[[StackPlan], None] = lambda plan: None,
+    watch: Callable[[Any], None] = lambda progress: None,
+) -> StackResult:
     """Run `job`: an interrupted run to OME-Zarr goes on where it was.
+
+    `tell` gets the plan before the work starts, `watch` the progress while it goes on.
 
     Raises
     ------
@@ -132,6 +142,7 @@ def run_stack(job: StackJob, *, watch: Callable[[Any], None] = lambda progress: 
     from bigstack.engine.store import store
 
     ready = _prepare(job)
+    tell(ready.plan)
     where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
     names = list(ready.sinks)
     arrays = [ready.dataset[name].data for name in names]
@@ -167,7 +178,6 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
     from bigstack.engine.layout import Layout
     from bigstack.engine.plan import plan
     from bigstack.fusion import METHODS, fuse_by, method_options
-    from bigstack.io.open import open_stack
     from bigstack.io.record import RunRecord
     from bigstack.io.writers import spec_of
 
@@ -178,8 +188,7 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {job.method}"
             )
-    sources = list(job.inputs)
-    stack = open_stack(sources[0] if len(sources) == 1 else sources, **job.reading)
+    stack = open_inputs(job.inputs, job.reading)
     # What is written is known before how it is computed, and decides where tiles may end.
     draft = fuse_by(stack, Layout(tile=max(stack.shape[1:3])), **_fusion(job))
     missing = [name for name in job.outputs if name not in draft]
@@ -203,6 +212,14 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
         scratch=_scratch(job),
     )
     return _Prepared(stack, fuse_by(stack, layout, **_fusion(job)), layout, sinks, record)
+
+
+def open_inputs(inputs: tuple[Path, ...], reading: dict[str, Any]) -> Any:
+    """The stack that paths on a command line mean; absolute, as workers may be elsewhere."""
+    from bigstack.io.open import open_stack
+
+    paths = [path.absolute() for path in inputs]
+    return open_stack(paths[0] if len(paths) == 1 else paths, **reading)
 
 
 def _plan(plan: Callable[..., Any], fold: Any, source: Any, passes: int, **how: Any) -> Any:
@@ -239,7 +256,8 @@ def _is_zarr(path: Path) -> bool:
 
 
 def _scratch(job: StackJob) -> Path:
-    return job.output.with_name(job.output.name + ".scratch")
+    # Workers of a cluster may have another working directory.
+    return job.output.absolute().with_name(job.output.name + ".scratch")
 
 
 def _clear_scratch(job: StackJob) -> None:
