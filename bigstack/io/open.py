@@ -79,9 +79,9 @@ def open_stack(
         Dims (z, y, x, channel); uint8, uint16 or float32 as stored. Coordinates z, y, x in micrometres where
         sizes are known (pixel i of y lies at i times the pixel size), else in frames and pixels; `channel`
         names. Frames with transparency have a coordinate `alpha` (z, y, x), and where it is 0 nothing counts.
-        Attributes: `units`, `pixel_size` ([z, y, x] or None), `source`, `files`, `audit` (what was checked and
-        left out) and, as base64 text where frames carry them, `icc_profile`, `exif` and `xmp`. EXIF orientation is
-        applied.
+        Attributes: `units`, `pixel_size` ([z, y, x] or None), `source`, `files`, `audit` (what was checked
+        and left out) and, as base64 text where frames carry them, `icc_profile`, `exif` and `xmp`. EXIF
+        orientation is applied.
 
     Raises
     ------
