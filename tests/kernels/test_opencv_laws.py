@@ -9,6 +9,7 @@ needs a law here.
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -125,6 +126,8 @@ def laws() -> list[Law]:
 
 def pixel_laws() -> Iterator[Law]:
     yield Law("subtract", "uint16 to float32", whole_numbers("uint16", 3, 2), wide_subtract)
+    for function in (cv2.subtract, cv2.add, cv2.multiply):
+        yield Law(function.__name__, "float32", real_numbers(count=2), function)
     for dtype in ("float32", "float64"):
         pair = real_numbers(count=2, dtype=dtype)
         yield Law("compare", dtype, pair, greater)
@@ -147,6 +150,12 @@ def pyramid_laws() -> Iterator[Law]:
 
 def filter_laws() -> Iterator[Law]:
     yield Law("erode", "uint8 5 x 5", rare_holes, lambda a: cv2.erode(a, np.ones((5, 5), np.uint8)), 2)
+    for function, dtype in product((cv2.erode, cv2.dilate), ("uint8", "uint16", "float32")):
+        three = partial(function, kernel=np.ones((3, 3), np.uint8))
+        yield Law(function.__name__, f"{dtype} 3 x 3", whole_numbers(dtype), three, 1)
+    yield Law("Sobel", "uint8", whole_numbers("uint8"), lambda a: cv2.Sobel(a, cv2.CV_16S, 1, 0), 1)
+    for dtype in ("uint8", "uint16", "float32"):
+        yield Law("medianBlur", f"{dtype} 5 x 5", whole_numbers(dtype), lambda a: cv2.medianBlur(a, 5), 2)
     for size, bits in product((1, 3, 5, 7, 15, 31), (15, 16)):
         yield Law("boxFilter", f"{size}, {bits} bits squared", squares(bits), box(size), size // 2)
     for (name, (rows, columns)), dtype in product(_TAPS.items(), ("uint8", "uint16")):
