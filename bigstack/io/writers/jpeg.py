@@ -42,6 +42,10 @@ class JpegSink(FileSink):
         1-100.
     subsampling
         Resolution of colour: full ("444"), half in x ("422"), half in both ("420"). Grey has none.
+
+    Notes
+    -----
+    24 Mpix RGB takes 0.09 CPU seconds (``benchmarks/writing.py``).
     """
 
     full_width = True

@@ -45,7 +45,7 @@ def note(*what):
 def work(tile):
     sink.encode(tile, image[tile.slices])
     note(0, tile.y0, tile.x0)
-    time.sleep(0.002)
+    time.sleep(0.01)
 
 
 def build(level, tile):
@@ -92,7 +92,7 @@ def test_killed_runs_go_on(tmp_path):
         while kills < 5 and run.poll() is None and (log.stat().st_size if log.exists() else 0) == before:
             time.sleep(0.002)
         if kills < 5:
-            time.sleep(moments.random() * 0.08)
+            time.sleep(moments.random() * 0.06)
             run.kill()
             kills += run.poll() is None or run.wait() == -signal.SIGKILL
         if run.communicate()[0] == b"whole\n":
@@ -103,7 +103,7 @@ def test_killed_runs_go_on(tmp_path):
     expected = np.random.default_rng(5).integers(0, 2**16, (320, 256, 2), dtype=np.uint16)
     np.testing.assert_array_equal(zarr.open_array(out / "0", mode="r")[:], np.moveaxis(expected, -1, 0))
     lines = log.read_text().splitlines()
-    assert len(set(lines)) >= 80 + 5
+    assert len(set(lines)) >= 80 + 5 - 3 * kills, "a kill may fall between a mark and the note of it"
     assert len(lines) - len(set(lines)) <= 3 * kills, "no more than what was under way is done again"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["log", "out.ome.zarr"]
 
