@@ -28,6 +28,12 @@ from bigstack.names import STACK_DIMS, BaseKind, FusionMethod, Projection, Ties
 FINE_LEVELS = 3
 """Levels fused at a time while the image is large: their halo is 44 pixels, that of 9 levels 3068."""
 
+MOST_FRAMES = 2**16
+"""Frames that an index of uint16 can tell apart."""
+
+INDEX_LEVEL = 1
+"""Level whose winner is the index."""
+
 WHOLE = 2048**2
 """Pixels of a reduced image that is small enough to fuse all its levels in one task."""
 
@@ -116,6 +122,8 @@ def fuse_by(
     if not isinstance(stack, xr.DataArray) or stack.dims != STACK_DIMS:
         found = getattr(stack, "dims", type(stack).__name__)
         raise InputError(f"a stack is a DataArray with dims {STACK_DIMS}, got {found}")
+    if method != "average" and stack.sizes["z"] > MOST_FRAMES:
+        raise InputError(f"{stack.sizes['z']} frames are more than the index can count, {MOST_FRAMES}")
     function = METHODS[method]
     for name in options:
         choose(name, method_options(method), f"option of method {method!r}")
@@ -170,7 +178,7 @@ def pyramid(
     while done < total:
         whole = done > 0 and below.shape[1] * below.shape[2] <= WHOLE
         step = total - done if whole else min(FINE_LEVELS, total - done)
-        fold = PyramidSelect(chain, step, window, channels, with_index=done == 0, with_valid=masked)
+        fold = PyramidSelect(chain, step, window, channels, index_level=None if done else min(INDEX_LEVEL, step - 1), with_valid=masked)
         if done == 0:
             stages.append(layout.first(fold, below, passes=2))
         else:
@@ -200,7 +208,7 @@ def select(
     Parameters
     ----------
     measure
-        Name of a focus measure: ``laplacian``, ``log``, ``sml``, ``tenengrad``, ... (`bigstack.kernels.focus`).
+        Name of a focus measure: ``log``, ``sml``, ``tenengrad``, ... (`bigstack.kernels.focus`).
     smoothing
         Standard deviation in pixels of the Gaussian that focus is smoothed by, 0 for none.
     ties

@@ -432,6 +432,11 @@ def test_an_empty_stack_is_refused():
         fuse(named(da.zeros((0, 40, 50, 3), dtype="uint8")))
 
 
+def test_more_frames_than_an_index_can_count_are_refused():
+    with pytest.raises(InputError, match="65536"):
+        fuse(named(da.zeros((65537, 4, 4, 1), dtype="uint8")))
+
+
 def test_plain_arrays_are_stacks_too():
     frames = random_frames(6, (3, 40, 50, 3), "uint8")
     expected = results(da.from_array(frames, chunks=(1, 20, 20, 3)))
