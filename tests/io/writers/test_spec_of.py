@@ -42,6 +42,7 @@ def test_a_map_is_one_channel():
         ([0.5, 0.25], PixelSize(None, 0.5, 0.25)),
         ((2.0, 0.5, 0.25), PixelSize(2.0, 0.5, 0.25)),
         (np.array([np.nan, 0.5, 0.25]), PixelSize(None, 0.5, 0.25)),
+        ([None, 0.5, 0.25], PixelSize(None, 0.5, 0.25)),
         ({"z": None, "y": 0.5, "x": 0.25, "unit": "millimeter"}, PixelSize(None, 0.5, 0.25, "millimeter")),
         (PixelSize.of(3), PixelSize.of(3)),
     ],
