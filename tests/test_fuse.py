@@ -319,15 +319,15 @@ def test_black_and_white_neither_wrap_nor_fade(dtype, options):
 @pytest.mark.parametrize("options", OPTIONS[:6], ids=lambda options: "-".join(map(str, options.values())))
 def test_the_frame_that_has_texture_wins(options):
     rng = np.random.default_rng(2)
-    texture = rng.integers(0, 65536, (64, 128, 3), np.uint16)
+    texture = rng.integers(0, 65536, (64, 256, 3), np.uint16)
     flat = np.full_like(texture, 30000)
-    left = np.arange(128)[:, None] < 64
+    left = np.arange(256)[:, None] < 128
     frames = np.stack([flat, np.where(left, texture, flat), np.where(left, flat, texture)])
     index = results(da.from_array(frames), **options)["index"]
-    margin = 0 if options["method"] == "pyramid" else 8
-    reach = max(margin, 16 if options.get("window") == 31 else 3)
-    assert (index[:, : 64 - reach] == 1).all()
-    assert (index[:, 64 + reach :] == 2).all()
+    # The pyramid's index is that of level 2, whose box and Laplacian reach four times further.
+    reach = 8 if options["method"] == "select" else 80 if options.get("window") == 31 else 24
+    assert (index[:, : 128 - reach] == 1).all()
+    assert (index[:, 128 + reach :] == 2).all()
 
 
 def test_depth_is_the_z_of_the_index_and_coordinates_are_kept():

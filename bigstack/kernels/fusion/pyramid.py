@@ -106,7 +106,7 @@ class PyramidSelect:
     window: int | None = 5
     channels: tuple[int, ...] = ()
     hand_on: bool = True
-    with_index: bool = False
+    index_level: int | None = None
     with_valid: bool = False
 
     @property
@@ -121,13 +121,13 @@ class PyramidSelect:
 
     @property
     def outputs(self) -> Mapping[str, Output]:
-        """`bands` for `collapse`; `reduced`, the next, smaller stack, and its `valid`; `index` at level 0."""
+        """`bands` for `collapse`; `reduced`, the next, smaller stack, and its `valid`; `index`, the winner."""
         found = {"bands": Output(())}
         if self.hand_on:
             found["reduced"] = Output(("z", "y", "x", "channel"), self.chain.dtype, self.grid)
             if self.with_valid:
                 found["valid"] = Output(("z", "y", "x"), "bool", self.grid)
-        if self.with_index:
+        if self.index_level is not None:
             found["index"] = Output(("y", "x"), "uint16")
         return found
 
@@ -140,7 +140,7 @@ class PyramidSelect:
         wide = np.dtype(self.chain.dtype).itemsize
         grey = 0 if channels == 1 else 3 * wide
         energy = 8 if self.chain.dtype == "float64" else 4
-        state = 4 / 3 * (channels * self.chain.band.itemsize + energy) + (2 if self.with_index else 0)
+        state = 4 / 3 * (channels * self.chain.band.itemsize + energy) + (2 if self.index_level == 0 else 0.5)
         scratch = 4 / 3 * (channels * (2 * wide + self.chain.band.itemsize) + grey + 2 * energy + 1)
         return state, scratch if self.chain.exact else 3 * scratch
 
@@ -154,7 +154,7 @@ class PyramidSelect:
             "bands": [np.zeros(shape + colour, self.chain.band) for shape in shapes[:-1]],
             # Any frame beats the start, even one whose pixel is made up and so has energy -1.
             "energy": [np.full(shape, -2, energy) for shape in shapes[:-1]],
-            "index": np.zeros(window.shape, np.uint16) if self.with_index else None,
+            "index": None if self.index_level is None else np.zeros(shapes[self.index_level], np.uint16),
             "tall": out,
         }
 
@@ -191,15 +191,17 @@ class PyramidSelect:
             won = late["energy"][level] > early["energy"][level]
             early["bands"][level][won] = late["bands"][level][won]
             early["energy"][level][won] = late["energy"][level][won]
-            if level == 0 and self.with_index:
+            if level == self.index_level:
                 early["index"][won] = late["index"][won]
         return early
 
     def finish(self, state: dict[str, Any]) -> dict[str, Any]:
         """The coefficients of the padded tile, and the index of the tile itself."""
         found: dict[str, Any] = {"bands": state["bands"]}
-        if self.with_index:
-            found["index"] = state["index"][state["window"].core]
+        if self.index_level is not None:
+            step = 1 << self.index_level
+            wide = state["index"].repeat(step, axis=0).repeat(step, axis=1)
+            found["index"] = wide[state["window"].core]
         return found
 
     def _split(
@@ -246,7 +248,7 @@ class PyramidSelect:
         cv2.compare(energy, best, cv2.CMP_GT, dst=won)
         cv2.max(energy, best, dst=best)
         cv2.copyTo(band, won, state["bands"][level])
-        if level == 0 and self.with_index:
+        if level == self.index_level:
             cv2.copyTo(_constant(work, z, energy.shape), won, state["index"])
 
 

@@ -73,7 +73,7 @@ def fuse_whole(
     """Image and index of pyramid fusion, all levels in one fold."""
     chain = Chain.of(frames.dtype, a)
     levels = levels or pyramid_levels(frames.shape[1:3])
-    fold = PyramidSelect(chain, levels, window, channels, with_index=True, with_valid=valid is not None)
+    fold = PyramidSelect(chain, levels, window, channels, index_level=0, with_valid=valid is not None)
     found = run(fold, frames, valid, cuts)
     top = run(Base(chain, base, 5, channels), found["reduced"], found.get("valid"))["base"]
     image = Collapse(chain, last=True)(found["bands"], top)
