@@ -149,9 +149,9 @@ def run_stack(
     sinks = list(ready.sinks.values())
     with ExitStack() as cleanup:
         executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
-        for sink in sinks:
-            sink.open()
         try:
+            for sink in sinks:
+                sink.open()
             progress = store(arrays, sinks, executor, frames=ready.stack.sizes["z"], watch=watch)
         except BaseException:
             for sink in sinks:
