@@ -1,0 +1,1 @@
+"""Depth from focus: which frame, to a fraction, shows each pixel sharp."""

@@ -1,0 +1,58 @@
+"""Weighted median of depth, guided by the fused image: outliers go, edges move to where colours change."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+RADIUS = 12
+"""Pixels that the window reaches."""
+_COLOUR, _PER_NOISE = 4.0, 3.0  # standard deviation of colours that count as one surface, levels of 255
+_BIAS = 0.12  # frames: error of a median on a sloping surface, where its own noise is none
+_OUTLIER = (0.5, 1.0)  # frames off the median that make a depth a wrong one
+
+
+def guided_median(
+    depth: np.ndarray, guide: np.ndarray, noise: float, *, radius: int = RADIUS
+) -> np.ndarray:
+    """Return the weighted median (y, x) float32 of a depth map.
+
+    Weights fall with the distance of colours (Zhang, Xu and Jia 2014, doi:10.1109/CVPR.2014.364). OpenCV's
+    filter rounds depths to 256 steps, hence `refine`.
+
+    Parameters
+    ----------
+    depth
+        Depth (y, x) float32.
+    guide
+        Image (y, x, channel) uint8 of 1 or 3 channels.
+    noise
+        Standard deviation of the guide's noise in its grey levels.
+    radius
+        Pixels that the window reaches.
+    """
+    colour = _COLOUR + _PER_NOISE * noise
+    joint = guide[..., 0] if guide.shape[2] == 1 else guide
+    joint, depth = np.ascontiguousarray(joint), np.ascontiguousarray(depth, np.float32)
+    return cv2.ximgproc.weightedMedianFilter(joint, depth, radius, colour, cv2.ximgproc.WMF_EXP)
+
+
+def refine(depth: np.ndarray, spread: np.ndarray, median: np.ndarray, radius: int = RADIUS) -> np.ndarray:
+    """Move depths towards their median: outliers all the way, others as far as their noise asks.
+
+    On a sloping surface the median's error is the depth's change within the window.
+    """
+    change = np.float32(radius) * slope(depth)
+    noise = np.square(spread)
+    share = noise / (noise + np.square(np.float32(_BIAS) + np.float32(0.35) * change))
+    off = np.abs(median - depth) - change
+    outlying = np.clip((off - _OUTLIER[0]) / (_OUTLIER[1] - _OUTLIER[0]), 0, 1)
+    return depth + np.maximum(share, outlying) * (median - depth)
+
+
+def slope(depth: np.ndarray) -> np.ndarray:
+    """Slope of the surface in frames a pixel (y, x): of steps, which are narrow, nothing is left."""
+    across = cv2.Sobel(depth, cv2.CV_32F, 1, 0, scale=1 / 8)
+    down = cv2.Sobel(depth, cv2.CV_32F, 0, 1, scale=1 / 8)
+    lasting = cv2.erode(cv2.magnitude(across, down), np.ones((7, 7), np.uint8))
+    return cv2.dilate(lasting, np.ones((13, 13), np.uint8))
