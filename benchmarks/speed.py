@@ -163,7 +163,15 @@ def textures(case: Case) -> tuple[np.ndarray, np.ndarray]:
 def frame(case: Case, z: int, sharp: np.ndarray, soft: np.ndarray) -> np.ndarray:
     focus = np.arange(case.height) / case.height * (case.frames - 1)
     weight = np.round(256 * np.clip(np.abs(focus - z) / 3, 0, 1)).astype(np.uint16)[:, None, None]
-    return ((sharp * (256 - weight) + soft * weight) >> 8).astype(np.uint8)
+    clean = (sharp * (256 - weight) + soft * weight) >> 8
+    return np.clip(clean.astype(np.int16) + grain(z, sharp.shape), 0, 255).astype(np.uint8)
+
+
+def grain(z: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Noise of sigma 1.5, another in every frame: no two frames of a camera are equal anywhere."""
+    side = 1000
+    block = np.rint(np.random.default_rng(z).normal(0, 1.5, (side, side, shape[2]))).astype(np.int16)
+    return np.tile(block, (-(-shape[0] // side), -(-shape[1] // side), 1))[: shape[0], : shape[1]]
 
 
 def write(case: Case, pixels: np.ndarray, path: Path) -> None:

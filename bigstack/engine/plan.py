@@ -106,10 +106,10 @@ def plan(
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}")
-    sides = [tile] if tile is not None else _candidates(source, workers, multiple, full_width)
+    sizes = _sizes(source, workers, multiple, full_width) if tile is None else [(tile, tile)]
     smallest: Plan | None = None
-    for side in sides:
-        size = _tile_size(side, source, multiple, full_width)
+    for wanted in sizes:
+        size = _fit(wanted, source.shape[1:3], multiple, full_width)
         for on_disk in [scratch] if scratch is not None else [False, True]:
             found = _cost(fold, source, size, workers, memory_limit, passes, on_disk)
             if found.peak_memory <= memory_limit:
@@ -117,8 +117,8 @@ def plan(
             smallest = found if smallest is None or found.peak_memory < smallest.peak_memory else smallest
     assert smallest is not None
     raise MemoryLimitError(
-        f"this needs {human(smallest.peak_memory)} with tiles of "
-        f"{smallest.tile[0]} x {smallest.tile[1]} and {workers} workers, the limit is {human(memory_limit)}; raise --memory-limit, use fewer "
+        f"this needs {human(smallest.peak_memory)} with tiles of {smallest.tile[0]} x {smallest.tile[1]} "
+        f"and {workers} workers, the limit is {human(memory_limit)}; raise --memory-limit, use fewer "
         "--workers" + ("" if tile is None else ", or a smaller --tile") + _advice(source)
     )
 
@@ -134,62 +134,77 @@ def _advice(source: Source) -> str:
     return ", or first copy the stack to tiled storage with: bigstack convert INPUT OUT.zarr"
 
 
-def _candidates(
+def _sizes(
     source: Source, workers: int, multiple: tuple[int, int], full_width: bool
-) -> list[int | tuple[int, int]]:
+) -> list[tuple[int, int]]:
+    """Tiles to try, the largest first: whole pieces of storage, as many tiles as keep all workers busy."""
     height, width = source.shape[1:3]
     if source.whole_frames:
         # Bands of the full width, as few as there are workers: a frame is then decoded once for all.
         counts = [workers * 2**i for i in range(12)]
         return [(-(-height // count), width) for count in counts if count < 2 * height] or [(height, width)]
+    found = []
     side = LARGEST
-    found: list[int | tuple[int, int]] = []
     while side >= SMALLEST:
-        if side == SMALLEST or -(-height // side) * -(-width // side) >= workers:
-            found.append(side)
+        across = width if full_width else min(width, _near(side, max(multiple[1], source.chunks[1])))
+        columns = -(-width // across)
+        rows = -(-height // max(1, min(height, side * side // across)))
+        while rows * columns < 4 * workers and rows * columns % workers and rows < height:
+            rows += 1
+        found.append((_near(-(-height // rows), max(multiple[0], source.chunks[0])), across))
         side //= 2
-    return found
+    return list(dict.fromkeys(found))
 
 
-def _tile_size(side: Any, source: Source, multiple: tuple[int, int], full_width: bool) -> tuple[int, int]:
-    height, width = source.shape[1:3]
-    wanted = (side, side) if isinstance(side, int) else side
+def _near(size: int, step: int) -> int:
+    """The multiple of `step` nearest to `size`, one step at least."""
+    return max(1, round(size / step)) * step
+
+
+def _fit(
+    wanted: tuple[int, int], shape: tuple[int, ...], multiple: tuple[int, int], full_width: bool
+) -> tuple[int, int]:
+    """Sides as the output needs them, no larger than the image."""
     y, x = (max(1, -(-size // step)) * step for size, step in zip(wanted, multiple, strict=True))
-    return min(y, height), width if full_width else min(x, width)
+    return min(y, shape[0]), shape[1] if full_width else min(x, shape[1])
 
 
 def _cost(
     fold: Fold, source: Source, size: tuple[int, int], workers: int, limit: int, passes: int, scratch: bool
 ) -> Plan:
     frames, height, width, channels = source.shape
-    item = source.dtype.itemsize
+    pixel = channels * source.dtype.itemsize
     state, work = fold.bytes_per_pixel(frames, channels, source.dtype)
-    tile = Tile(0, size[0], 0, size[1])
-    parts = even_split(tile, SUB_TILE, fold.grid)
-    padded = sum((p.shape[0] + 2 * fold.halo) * (p.shape[1] + 2 * fold.halo) for p in parts)
-    largest = max((p.shape[0] + 2 * fold.halo) * (p.shape[1] + 2 * fold.halo) for p in parts)
+    padded, largest = _padded_pixels(fold, size)
     outer = min(size[0] + 2 * fold.halo, height) * min(size[1] + 2 * fold.halo, width)
-    down, across = -(-height // size[0]), -(-width // size[1])
-    pixel = channels * item
-    at_once = min(workers, down * across)
-    task = padded * state + largest * work + tile.size * (pixel + 4)
+    tiles = -(-height // size[0]) * -(-width // size[1])
+    at_once = min(workers, tiles)
+    task = padded * state + largest * work + size[0] * size[1] * (pixel + 4)
     if source.whole_frames:
         read = (at_once + 2) * height * width * pixel
-        decoded = frames * height * width * pixel * max(1, down * across // workers)
+        decoded = frames * height * width * pixel * max(1, tiles // workers)
     else:
         task += 2 * outer * pixel
         read = 0
-        decoded = down * across * frames * outer * pixel
-    between = int((state + frames * channels * 2 / fold.grid**2) * height * width) if passes > 1 else 0
-    peak = PROCESS + int(at_once * task + read) + (0 if scratch or passes == 1 else between)
+        decoded = tiles * frames * outer * pixel
+    handed = int((state + frames * channels * 2 / fold.grid**2) * height * width) if passes > 1 else 0
+    # What tiles hand on lies in memory until the second pass; that of the tiles at work is counted there.
+    waiting = 0 if scratch else handed - int(state * at_once * size[0] * size[1]) if passes > 1 else 0
     return Plan(
         tile=size,
-        tiles=down * across,
-        tasks=passes * down * across,
+        tiles=tiles,
+        tasks=passes * tiles,
         workers=workers,
         bytes_read=int(decoded),
-        peak_memory=peak,
+        peak_memory=PROCESS + int(at_once * task + read) + max(0, waiting),
         memory_limit=limit,
         scratch=scratch and passes > 1,
-        scratch_bytes=between if scratch else 0,
+        scratch_bytes=handed if scratch else 0,
     )
+
+
+def _padded_pixels(fold: Fold, size: tuple[int, int]) -> tuple[int, int]:
+    """Pixels of all sub-tiles of a tile with their halos, and of the largest one."""
+    parts = even_split(Tile(0, size[0], 0, size[1]), SUB_TILE, fold.grid)
+    pixels = [(p.shape[0] + 2 * fold.halo) * (p.shape[1] + 2 * fold.halo) for p in parts]
+    return sum(pixels), max(pixels)
