@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
-from quality_methods import Method, baselines, bigstack_methods
+from quality_methods import Method, baselines, bigstack_methods, variant
 from quality_tools import ToolError, external_methods
 
 from bigstack.errors import InputError, choose
@@ -131,7 +131,7 @@ def pick_methods(names: str, notes: Callable[[str], None]) -> list[Method]:
     """The methods asked for, in that order, or all that can run here; what cannot is noted."""
     found = {m.name: m for m in [*baselines(), *bigstack_methods(), *external_methods()]}
     wanted = [n.strip() for n in names.split(",")] if names else list(found)
-    methods = [found[choose(name, found, "method")] for name in wanted]
+    methods = [variant(name) if ":" in name else found[choose(name, found, "method")] for name in wanted]
     for method in methods:
         if method.missing:
             notes(f"{method.name} left out: {method.missing}")

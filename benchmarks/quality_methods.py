@@ -91,12 +91,24 @@ def bigstack_methods() -> list[Method]:
     return [Method(name, _bigstack(name)) for name in METHODS]
 
 
+def variant(text: str) -> Method:
+    """A method with options of its own, such as ``pyramid:window=7:base=energy``."""
+    import ast
+
+    name, *pairs = text.split(":")
+    options = {}
+    for pair in pairs:
+        key, _, value = pair.partition("=")
+        options[key] = ast.literal_eval(value) if value[:1].isdigit() else value
+    return Method(text, _bigstack(name, **options))
+
+
 def baselines() -> list[Method]:
     """The plain methods."""
     return [Method("plain argmax", argmax_select), Method("plain pyramid", laplacian_pyramid)]
 
 
-def _bigstack(name: str) -> Callable[[np.ndarray], Result]:
+def _bigstack(name: str, **options: object) -> Callable[[np.ndarray], Result]:
     def run(frames: np.ndarray) -> Result:
         import xarray as xr
 
@@ -105,7 +117,7 @@ def _bigstack(name: str) -> Callable[[np.ndarray], Result]:
         stack = xr.DataArray(
             frames, dims=("z", "y", "x", "channel"), coords={"z": np.arange(len(frames), dtype=float)}
         )
-        fused = fuse(stack, method=name).compute()
+        fused = fuse(stack, method=name, **options).compute()
         depth = next((fused[v].values for v in ("depth", "index") if v in fused), None)
         return fused["image"].values, depth
 
