@@ -19,7 +19,8 @@ def recompute_after(array: da.Array, *known: da.Array) -> da.Array:
     What uses both an array and a statistic of it would keep every block in memory from the one to the
     other: ``focus / percentile(focus, 99)``. With ``recompute_after(focus, top) / top`` each block is
     computed twice and none is kept. Blocks that are in memory anyway, because they were persisted or are
-    numpy arrays, are used as they are. Keys are deterministic.
+    numpy arrays, are used as they are, and so are single numbers (0-d arrays) that the array was made with:
+    a statistic is not taken twice. Keys are deterministic.
 
     dask's own `bind` (2026.8) leaves the keys inside slices, rechunks and overlaps as they were, which
     breaks the graph.
@@ -33,7 +34,8 @@ def recompute_after(array: da.Array, *known: da.Array) -> da.Array:
     """
     graph = array.dask
     kept = {name for name, layer in graph.layers.items() if _is_data(layer)}
-    if array.name in kept:
+    copied = _large(graph, array.name, kept)
+    if not copied:
         return array
     seed = tokenize("recompute", [value.name for value in known])
     gate = f"known-{seed}"
@@ -43,22 +45,53 @@ def recompute_after(array: da.Array, *known: da.Array) -> da.Array:
     for value in known:
         layers.update(value.dask.layers)
         needs.update({name: set(deps) for name, deps in value.dask.dependencies.items()})
-    for name, layer in graph.layers.items():
-        deps = graph.dependencies[name]
-        if name in kept:
-            layers[name], needs[name] = layer, set(deps)
-            continue
-        data = [key for source in deps & kept for key in graph.layers[source].get_output_keys()]
-        new = _new_keys([graph.layers[source] for source in {name, *deps} - kept], seed)
+    for name in _upstream(graph, {source for each in copied for source in graph.dependencies[each]} - copied):
+        layers[name], needs[name] = graph.layers[name], set(graph.dependencies[name])
+    for name in copied:
+        layer, deps = graph.layers[name], graph.dependencies[name]
+        data = [key for source in deps - copied for key in graph.layers[source].get_output_keys()]
+        new = _new_keys([graph.layers[source] for source in {name, *deps} & copied], seed)
         copy, gated = _copy(layer, new, data, seed, gate)
         layers[clone_key(name, seed)] = copy
         needs[clone_key(name, seed)] = {
-            source if source in kept else clone_key(source, seed) for source in deps
+            clone_key(source, seed) if source in copied else source for source in deps
         }
         if gated:
             needs[clone_key(name, seed)].add(gate)
     name = clone_key(array.name, seed)
     return da.Array(HighLevelGraph(layers, needs), name, chunks=array.chunks, meta=array._meta)
+
+
+def _large(graph: Any, name: str, kept: set[str]) -> set[str]:
+    """Layers between the array and what is in memory or a single number."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        name = todo.pop()
+        if name not in found and name not in kept and not _is_number(graph.layers[name]):
+            found.add(name)
+            todo += graph.dependencies[name]
+    return found
+
+
+def _upstream(graph: Any, names: Iterable[str]) -> set[str]:
+    """Layers, and all that they depend on."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += graph.dependencies[name]
+    return found
+
+
+def _is_number(layer: Layer) -> bool:
+    """True for the layer of a 0-d array, whose one key is a tuple of its name alone."""
+    if isinstance(layer, Blockwise):
+        return len(layer.output_indices) == 0
+    key = next(iter(layer.get_output_keys()), None)
+    return isinstance(key, tuple) and len(key) == 1
 
 
 def _nothing(*values: Any) -> None:

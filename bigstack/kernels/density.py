@@ -59,7 +59,7 @@ def impulses(focus: np.ndarray, threshold: float, strength: float = 0.0) -> np.n
     >>> impulses(np.array([[1, 2, 3]], np.float32), 2.0).tolist()
     [[0, 1, 1]]
     """
-    chosen = focus >= threshold
+    chosen = focus >= np.float64(threshold)  # a Python float would be rounded to float32 first
     if not strength:
         return chosen.astype(np.uint8)
     scaled = np.rint(focus.astype(np.float64) * (2.0**_IMPULSE_BITS / strength))
@@ -96,23 +96,30 @@ def gaussian_density(marks: np.ndarray, bandwidth: float, unit: float = 1.0) -> 
     return total.astype(np.float32)
 
 
-def finish_density(
-    density: np.ndarray, *, clip: float | None = None, maximum: float | None = None
+def scale_density(
+    density: np.ndarray, clip: float | None, highest: float, *, normalize: bool = True
 ) -> np.ndarray:
-    """Clip a density at `clip` and divide it by `maximum`, both statistics of the whole image; None: don't.
+    """Clip a density at `clip`, None or 0 not to, and divide it by its maximum.
 
-    `maximum` is that of the clipped density; 1e-8 is added to it as focus_response does.
+    `clip` and `highest`, the density's maximum before, are statistics of the whole image. 1e-8 is added to
+    the maximum as focus_response does.
     """
-    result = density if clip is None else np.minimum(density, np.float32(clip))
-    return result if not maximum else result / np.float32(maximum + 1e-8)
+    if clip:
+        density, highest = np.minimum(density, np.float32(clip)), min(clip, highest)
+    return density / np.float32(highest + 1e-8) if normalize and highest > 0 else density
+
+
+def check_top_percent(top_percent: float) -> float:
+    """Return a percentage that is more than 0 and at most 100, else raise `InputError`."""
+    if not 0 < top_percent <= 100:
+        raise InputError(f"top_percent must be more than 0 and at most 100, got {top_percent!r}")
+    return float(top_percent)
 
 
 def threshold_of(focus: np.ndarray, top_percent: float) -> float:
     """Focus that the best `top_percent` of the pixels with any focus reach; infinity where none has."""
-    if not 0 < top_percent <= 100:
-        raise InputError(f"top_percent must be more than 0 and at most 100, got {top_percent!r}")
-    positive = focus[focus > 0]
-    return float(np.percentile(positive, 100 - top_percent)) if positive.size else inf
+    positive = focus[focus > 0].astype(np.float64)
+    return float(np.percentile(positive, 100 - check_top_percent(top_percent))) if positive.size else inf
 
 
 def whole_density(
@@ -157,11 +164,9 @@ def whole_density(
     threshold = threshold_of(focus, top_percent)
     strength = float(focus.max()) if include_strength and np.isfinite(threshold) else 0.0
     density = gaussian_density(impulses(focus, threshold, strength), bandwidth, strength or 1.0)
-    clip = None if clip_percentile is None else float(np.percentile(density, clip_percentile))
-    if clip == 0:
-        clip = None  # most of the image has no density at all
-    highest = float(density.max()) if clip is None else min(clip, float(density.max()))
-    return finish_density(density, clip=clip, maximum=highest if normalize else None), threshold
+    exact = density.astype(np.float64)
+    clip = None if clip_percentile is None else float(np.percentile(exact, clip_percentile))
+    return scale_density(density, clip, float(exact.max()), normalize=normalize), threshold
 
 
 def _direct(marks: np.ndarray, bandwidth: float) -> np.ndarray:

@@ -150,3 +150,13 @@ def test_blocks_are_not_kept_from_one_pass_of_a_percentile_to_the_next():
     assert found.tolist() == [1, 1]
     assert alive.made == 2 * 64
     assert alive.peak < 12
+
+
+def test_numbers_that_an_array_was_made_with_are_not_computed_again():
+    alive = Alive()
+    array = lazy_blocks(alive)
+    scaled = recompute_after(array, top := array.max()) / top
+    again = recompute_after(scaled, scaled.min())
+    assert again.compute(scheduler="synchronous").tolist() == np.ones((64, 64)).tolist()
+    # Once for the maximum, once for the minimum of what it scales, once for the result.
+    assert alive.made == 3 * 64

@@ -13,9 +13,9 @@ from bigstack.kernels import pyramid_density as by_levels
 from bigstack.kernels.density import (
     DIRECT,
     density_halo,
-    finish_density,
     gaussian_density,
     impulses,
+    scale_density,
     threshold_of,
     whole_density,
 )
@@ -172,9 +172,10 @@ def test_an_image_without_focus_selects_nothing():
     assert density.max() == 0
 
 
-def test_finishing_without_statistics_changes_nothing():
-    density = np.array([[0.5, 2.0]], np.float32)
-    assert finish_density(density) is density
+def test_a_density_that_is_nearly_everywhere_zero_is_not_clipped_away():
+    density = np.array([[0.0, 0.0, 2.0]], np.float32)
+    assert scale_density(density, 0.0, 2.0).max() == pytest.approx(1)
+    assert scale_density(density, None, 2.0, normalize=False) is density
 
 
 @pytest.mark.parametrize("bandwidth", [0, -1.0, float("nan"), float("inf")])

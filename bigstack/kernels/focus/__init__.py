@@ -5,7 +5,7 @@ higher where the image is sharper. On a padded window whose padding is at least 
 origin is a multiple of its grid, it gives, inside, exactly the bits of the whole image.
 
 A new measure is a module here with a function of the module's name, a ``<name>_halo`` beside it, maybe a
-``<name>_grid``, a ``SOURCE``, and its place in the list below.
+``<name>_grid``, a ``SOURCE``, ``COLOUR = True`` if it takes colour images, and its place in the list below.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def _entry(module: ModuleType) -> Measure:
         getattr(module, f"{name}_halo"),
         module.SOURCE,
         getattr(module, f"{name}_grid", None),
+        getattr(module, "COLOUR", False),
     )
 
 

@@ -33,6 +33,8 @@ class Measure:
         Paper and DOI that define it.
     grid_function
         ``grid_function(**options)``: what a window's origin has to be a multiple of; None for 1.
+    colour
+        Whether it takes colour images (y, x, channel) too.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Measure:
     halo_function: Callable[..., int]
     source: str
     grid_function: Callable[..., int] | None = None
+    colour: bool = False
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:

@@ -9,6 +9,8 @@ from bigstack.kernels.focus._measure import noise_level, pool, window_radius
 from bigstack.kernels.focus._rings import check_radii, disk_size, ring_sums
 from bigstack.kernels.focus.rdf import SOURCE as SOURCE
 
+COLOUR = True
+
 
 def rdf_surh(
     grey: np.ndarray,
