@@ -46,9 +46,10 @@ def estimate_balance(
         ``"match_hist"``: the curve that makes the histograms equal.
     reference
         The frame that stays as it is: a number (negative: from the end), ``"first"``, ``"middle"`` or
-        ``"last"``. ``"global"`` solves for all frames together: factors from image blocks by robust least
-        squares, so that neither content that changes from frame to frame nor a single odd frame passes for
-        flicker; with ``"match_hist"`` the reference is the median of all frames' histograms, rank by rank.
+        ``"last"``. ``"global"`` solves for all frames together: factors from the ratios of image blocks in
+        frames near and far (`flicker_gains`), so that content that changes from frame to frame does not
+        pass for flicker; with ``"match_hist"`` the reference is the median of all frames' histograms, rank
+        by rank.
     mask_size
         Measure only inside the centred disc of this diameter, as a share of the shorter side.
     intensity

@@ -25,8 +25,8 @@ GOOD_FIT = 1e-3
 """A fit this close (rings: relative to the centre; gradients: in logarithms) leaves nothing to explain."""
 
 GAIN = {"gradients": 0.996, "rings": 0.5}
-"""What a model must bring the unexplained rest down to, to be preferred to one with fewer parameters. On
-rendered stacks a wrong model explained at most 0.3 % and, of rings, 49 % of the rest away."""
+"""What a model must bring the unexplained rest down to, to be preferred to one with fewer parameters. A
+scene's edges make up most of that rest, so a right model takes little away; found on rendered stacks."""
 
 
 def estimate_vignetting(
@@ -42,10 +42,10 @@ def estimate_vignetting(
 ) -> Vignetting:
     """Measure how light falls off towards the corners, and fit a model to it.
 
-    From one scene, falloff and a scene that is darker at its edges cannot be told apart for certain: on
-    rendered stacks the largest error of V is below 0.01 on plain or evenly textured scenes, and 0.01 to 0.15
-    on photographs. A frame of a white wall is best; look at ``radii`` and ``intensities`` against the model
-    (`bigstack.report.corrections.plot_vignetting`).
+    Falloff and a scene that is darker at its edges cannot be told apart for certain. On rendered stacks
+    (benchmarks/corrections.py) the largest error of V is 0.001 on plain or evenly textured scenes, and 0.03
+    to 0.19 where large areas are bright and dark. A frame of a white wall is best; look at ``radii`` and
+    ``intensities`` against the model (`bigstack.report.corrections.plot_vignetting`).
 
     Parameters
     ----------
