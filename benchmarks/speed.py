@@ -73,7 +73,8 @@ def main(
         anonymous, resident = (max(result[i] for result in results) / 1e6 for i in (1, 2))
         pixels = case.pixels / 1e6
         click.echo(
-            f"{name:12} {pixels:8.0f} {seconds:10.2f} {pixels / seconds:7.0f} {anonymous:8.0f} {resident:8.0f}"
+            f"{name:12} {pixels:8.0f} {seconds:10.2f} {pixels / seconds:7.0f} "
+            f"{anonymous:8.0f} {resident:8.0f}"
         )
         if not keep:
             shutil.rmtree(place)
@@ -197,7 +198,7 @@ def make_zarr(case: Case, target: Path) -> None:
         "version": "0.5",
         "multiscales": [
             {
-                "axes": [{"name": "z", "type": "space"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}],
+                "axes": [{"name": name, "type": "space"} for name in "zyx"],
                 "datasets": [
                     {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0, 1.0, 1.0]}]}
                 ],

@@ -158,7 +158,8 @@ def pyramid(
         ``benchmarks/quality.py`` the mean PSNR rises by 1.2 dB from 32 pixels, focusstack's choice, to 8.
     window
         Side in pixels of the box that energy is summed over at every level, odd; None weighs by the
-        generating kernel, as Wang and Chang do.
+        generating kernel, as Wang and Chang do. 3, 5, 7 and 9 give 34.55, 35.29, 35.33 and 35.23 dB in the mean
+        over the scenes of ``benchmarks/quality.py``; 5 keeps more of hairs and steps than 7.
     base
         How the lowest level is fused: ``average``, ``energy``, ``entropy`` or ``focusstack`` (see `Base`).
     base_size
@@ -179,7 +180,8 @@ def pyramid(
     while done < total:
         whole = done > 0 and below.shape[1] * below.shape[2] <= WHOLE
         step = total - done if whole else min(FINE_LEVELS, total - done)
-        fold = PyramidSelect(chain, step, window, channels, index_level=None if done else min(INDEX_LEVEL, step - 1), with_valid=masked)
+        index = None if done else min(INDEX_LEVEL, step - 1)
+        fold = PyramidSelect(chain, step, window, channels, index_level=index, with_valid=masked)
         if done == 0:
             stages.append(layout.first(fold, below, passes=2))
         else:

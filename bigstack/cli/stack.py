@@ -20,11 +20,11 @@ method_options = options.combined(
         help="How frames are registered.",
     ),
     click.option("--focus-channel", multiple=True, help="Measure focus on this channel only (repeatable)."),
-    click.option("--levels", type=click.IntRange(1), help="pyramid: levels of detail [from the image's size]."),
+    click.option("--levels", type=click.IntRange(1), help="pyramid: levels of detail [from the size]."),
     click.option("--window", type=click.IntRange(1, 31), help="pyramid: side of the energy's box, odd [5]."),
     click.option("--base", type=click.Choice(get_args(BaseKind)), help="pyramid: rule for the lowest level."),
     click.option("--measure", help="select: focus measure [sml]."),
-    click.option("--smoothing", type=click.FloatRange(0), help="select: sigma that focus is smoothed by [2]."),
+    click.option("--smoothing", type=click.FloatRange(0), help="select: sigma of focus' smoothing [2]."),
     click.option("--ties", type=click.Choice(get_args(Ties)), help="select: which of equally sharp frames."),
     click.option("--kind", type=click.Choice(get_args(Projection)), help="average: which projection [mean]."),
 )  # fmt: skip

@@ -187,6 +187,7 @@ def _remote_client(scheduler: str | None, scheduler_file: Path | None) -> Iterat
         if other:
             address, version = next(iter(other.items()))
             raise RunError(
-                f"worker {address} has bigstack {version}, this is {bigstack.__version__}; install equal versions"
+                f"worker {address} has bigstack {version}, this is {bigstack.__version__}; "
+                "install equal versions"
             )
         yield client

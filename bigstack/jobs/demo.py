@@ -35,7 +35,8 @@ class DemoResult:
             f"wrote {self.comparison} (one frame, fused image, depth; look at it)",
             f"fused image against the truth: PSNR {self.psnr:.1f} dB (best single frame "
             f"{self.psnr_best_frame:.1f} dB), SSIM {self.ssim:.3f}",
-            f"depth against the truth: median error {self.depth_median:.2f} frames, RMSE {self.depth_rmse:.2f}",
+            f"depth against the truth: median error {self.depth_median:.2f} frames, "
+            f"RMSE {self.depth_rmse:.2f}",
         ]
 
 

@@ -239,7 +239,8 @@ def _sink(path: Path, spec: Any, job: StackJob, record: Any, dry: bool) -> Any:
     for name in options:
         if not any(name in sink_options(other) for other in job.outputs.values()):
             raise InputError(
-                f"--{'ngff' if name == 'version' else name} has no effect on {', '.join(str(p) for p in job.outputs.values())}"
+                f"--{'ngff' if name == 'version' else name} has no effect on "
+                f"{', '.join(str(p) for p in job.outputs.values())}"
             )
     takes = sink_options(path)
     options = {name: value for name, value in options.items() if name in takes}

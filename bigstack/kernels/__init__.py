@@ -1,1 +1,1 @@
-
+"""NumPy in, NumPy out: one method a file, each with its halo beside it."""

@@ -1,1 +1,1 @@
-
+"""Plots and pages about results; matplotlib only here."""

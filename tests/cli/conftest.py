@@ -30,9 +30,7 @@ def process():
 
     def start(*words, **options):
         command = [sys.executable, "-m", "bigstack", *(str(word) for word in words)]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-        )
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
     return start
 
@@ -49,5 +47,3 @@ def frames(tmp_path_factory) -> Path:
         frame[:, part] = sharp[:, part]
         cv2.imwrite(str(folder / f"f{z + 8}.png"), frame)
     return folder
-
-

@@ -102,7 +102,9 @@ def test_demo(bigstack, tmp_path):
     code, out, _ = bigstack("demo", "-o", tmp_path / "demo")
     assert code == 0
     assert (tmp_path / "demo" / "comparison.png").exists()
-    fused, single = (float(part.split(" dB")[0]) for part in out.split("PSNR ")[1].split("best single frame "))
+    fused, single = (
+        float(part.split(" dB")[0]) for part in out.split("PSNR ")[1].split("best single frame ")
+    )
     assert fused > single + 10
     code, _, err = bigstack("demo", "-o", tmp_path / "demo")
     assert code == 2

@@ -56,7 +56,9 @@ def test_the_sharp_parts_win(bigstack, frames, tmp_path):
 
 def test_depth_is_in_micrometres(bigstack, frames, tmp_path):
     words = ("--z", "0,1.5,3,10,20", "--pixel-size", "0.25")
-    assert bigstack("stack", frames, "-o", tmp_path / "o.tif", "--depth-out", tmp_path / "d.tif", *words)[0] == 0
+    assert (
+        bigstack("stack", frames, "-o", tmp_path / "o.tif", "--depth-out", tmp_path / "d.tif", *words)[0] == 0
+    )
     assert set(np.unique(tifffile.imread(tmp_path / "d.tif"))) <= {0, 1.5, 3, 10, 20}
     assert open_stack(tmp_path / "o.tif").attrs["pixel_size"][1:] == [0.25, 0.25]
 

@@ -65,28 +65,36 @@ def test_a_running_scheduler(tmp_path, expected):
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, protocol="tcp", host="127.0.0.1"
+        n_workers=1,
+        threads_per_worker=2,
+        processes=False,
+        dashboard_address=None,
+        protocol="tcp",
+        host="127.0.0.1",
     ) as cluster:
         assert np.array_equal(run(tmp_path, scheduler=cluster.scheduler_address), expected)
 
 
 def test_no_scheduler_there(monkeypatch):
     monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
-    with pytest.raises(RunError, match="no Dask scheduler answers at tcp://127.0.0.1:1"), open_executor(
-        scheduler="tcp://127.0.0.1:1"
+    with (
+        pytest.raises(RunError, match="no Dask scheduler answers at tcp"),
+        open_executor(scheduler="tcp://127.0.0.1:1"),
     ):
         pass
 
 
 def test_no_scheduler_file(tmp_path):
-    with pytest.raises(InputError, match="no scheduler file"), open_executor(
-        scheduler_file=tmp_path / "none.json"
+    with (
+        pytest.raises(InputError, match="no scheduler file"),
+        open_executor(scheduler_file=tmp_path / "none.json"),
     ):
         pass
 
 
 def test_one_place_to_run_only():
-    with pytest.raises(InputError, match="only one of --processes, --scheduler"), open_executor(
-        processes=True, scheduler="tcp://127.0.0.1:1"
+    with (
+        pytest.raises(InputError, match="only one of --processes, --scheduler"),
+        open_executor(processes=True, scheduler="tcp://127.0.0.1:1"),
     ):
         pass

@@ -121,7 +121,7 @@ class PyramidSelect:
 
     @property
     def outputs(self) -> Mapping[str, Output]:
-        """`bands` for `collapse`; `reduced`, the next, smaller stack, and its `valid`; `index`, the winner."""
+        """`bands` for `collapse`; `reduced`, the next stack, and its `valid`; `index`, the winner."""
         found = {"bands": Output(())}
         if self.hand_on:
             found["reduced"] = Output(("z", "y", "x", "channel"), self.chain.dtype, self.grid)
