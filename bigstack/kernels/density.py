@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import inf, isfinite
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,8 @@ DIRECT = 32.0
 
 _TAP_BITS = 24
 _IMPULSE_BITS = 24
+_STEP = 32  # columns of a product: most of a narrower or a wider band matrix is wasted
+_UNTHREADED = 1 << 18  # multiplications up to which OpenBLAS starts no threads, which would fight with ours
 _BETWEEN_BITS = 28  # of a row's sum that is carried into the columns: 28 + 24 bits fit float64
 
 
@@ -175,39 +178,72 @@ def _direct(marks: np.ndarray, bandwidth: float) -> np.ndarray:
     reach = len(taps) // 2
     if marks.dtype == np.uint8:
         # 0 or 1 times taps that sum to 2**24 at most: exact in float32, where products are 3 times faster.
-        rows = _products(np.pad(marks, reach).astype(np.float32), taps, np.float32).astype(np.float64)
+        rows = _across(np.pad(marks, reach).astype(np.float32), taps).astype(np.float64)
     else:
-        rows = _products(np.pad(marks, reach), taps, np.float64)
+        rows = _across(np.pad(marks, reach), taps)
         rows *= 2.0 ** (_BETWEEN_BITS - _TAP_BITS)
         np.rint(rows, out=rows)
         rows *= 2.0 ** (_TAP_BITS - _BETWEEN_BITS)
-    columns = _products(rows.T, taps, np.float64)
+    columns = _down(rows, taps)
     columns *= 1 / taps.sum() ** 2
-    return np.ascontiguousarray(columns.T)
+    return columns
 
 
-def _products(padded: np.ndarray, taps: np.ndarray, kind: type) -> np.ndarray:
-    """Correlate along the last axis, which is padded by half the taps, as products with a banded matrix."""
+def _across(padded: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    """Correlate along x, padded by half the taps, as products with a banded matrix."""
     reach = len(taps) // 2
-    width = padded.shape[1] - 2 * reach
-    out = np.empty((padded.shape[0], width), kind)
-    step = min(width, max(32, reach // 2))
-    band = _band(taps.tobytes(), step, np.dtype(kind).str)
-    for left in range(0, width, step):
-        size = min(step, width - left)
-        np.matmul(
-            padded[:, left : left + size + 2 * reach],
-            band[: size + 2 * reach, :size],
-            out=out[:, left : left + size],
-        )
+    height, width = padded.shape[0], padded.shape[1] - 2 * reach
+    out = np.empty((height, width), padded.dtype)
+    band = _band(taps.tobytes(), padded.dtype.str)
+    for left in range(0, width, _STEP):
+        size = min(_STEP, width - left)
+        matrix = band[: size + 2 * reach, :size]
+        for part in _parts(height, matrix.size):
+            source, target = (np.reshape(array[part.rows], part.shape) for array in (padded, out))
+            np.matmul(
+                source[..., left : left + size + 2 * reach], matrix, out=target[..., left : left + size]
+            )
     return out
 
 
+def _down(padded: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    """Correlate along y, padded by half the taps, as products with a banded matrix."""
+    reach = len(taps) // 2
+    height, width = padded.shape[0] - 2 * reach, padded.shape[1]
+    out = np.empty((height, width), padded.dtype)
+    band = _band(taps.tobytes(), padded.dtype.str).T
+    for top in range(0, height, _STEP):
+        size = min(_STEP, height - top)
+        matrix = band[:size, : size + 2 * reach]
+        for part in _parts(width, matrix.size):
+            source, target = (
+                np.moveaxis(np.reshape(array[:, part.rows], (len(array), *part.shape[:2])), 0, 1)
+                for array in (padded[top : top + size + 2 * reach], out[top : top + size])
+            )
+            np.matmul(matrix, source, out=target)
+    return out
+
+
+class _Part(NamedTuple):
+    """Lines that are multiplied in one call, and their shape: matrices, lines of each, the rest."""
+
+    rows: slice
+    shape: tuple[int, int, int]
+
+
+def _parts(length: int, factor: int) -> list[_Part]:
+    """Cut lines into as many alike matrices as there are, and the rest."""
+    each = min(length, max(8, _UNTHREADED // factor))
+    whole = length // each * each
+    parts = [_Part(slice(0, whole), (whole // each, each, -1))]
+    return parts if whole == length else [*parts, _Part(slice(whole, length), (1, length - whole, -1))]
+
+
 @lru_cache(maxsize=8)
-def _band(taps: bytes, step: int, kind: str) -> np.ndarray:
+def _band(taps: bytes, kind: str) -> np.ndarray:
     values = np.frombuffer(taps, np.float64)
-    band = np.zeros((step + len(values) - 1, step), kind)
-    for column in range(step):
+    band = np.zeros((_STEP + len(values) - 1, _STEP), kind)
+    for column in range(_STEP):
         band[column : column + len(values), column] = values
     return band
 
