@@ -8,6 +8,7 @@ import click
 
 from bigstack import __version__
 from bigstack.cli.convert import convert
+from bigstack.cli.correct import correct
 from bigstack.cli.demo import demo
 from bigstack.cli.info import info
 from bigstack.cli.plan import plan
@@ -20,7 +21,7 @@ def cli() -> None:
     """Focus stacking and depth from focus for image stacks that outgrow memory."""
 
 
-for command in (stack, info, plan, convert, demo):
+for command in (stack, info, plan, convert, correct, demo):
     cli.add_command(command)
 
 

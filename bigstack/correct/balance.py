@@ -142,7 +142,6 @@ def _mask_size(mask_size: float | None) -> float | None:
 def _window(intensity: tuple[float, float] | None) -> tuple[float, float] | None:
     if intensity is None:
         return None
-    low, high = intensity
-    if not low < high:
+    if len(intensity) != 2 or not intensity[0] < intensity[1]:
         raise InputError(f"intensity is a pair (lowest, highest), got {intensity!r}")
-    return float(low), float(high)
+    return float(intensity[0]), float(intensity[1])

@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bigstack.errors import InputError, OutputExistsError, StackError
+from bigstack.errors import InputError, StackError
 from bigstack.geometry.correction import Fill, HotPixels
+from bigstack.io.corrections import put_files
 
 TOGETHER = "hot-rgb.png"
 
@@ -37,21 +38,19 @@ def write_masks(hot_pixels: HotPixels, folder: Path, *, overwrite: bool = False)
     Raises
     ------
     OutputExistsError
-        When one of them is there and `overwrite` is not set.
+        When one of them is there with other content and `overwrite` is not set.
     """
     folder = Path(folder)
     height, width, channels = hot_pixels.shape
     paths = [folder / name for name in (TOGETHER, *mask_names(channels))]
-    if found := [path for path in paths if path.exists()]:
-        if not overwrite:
-            raise OutputExistsError(f"{found[0]} is there already; choose another folder, or overwrite it")
-    folder.mkdir(parents=True, exist_ok=True)
     y, x, channel = np.array(hot_pixels.positions, np.int64).reshape(-1, 3).T
+    files = {}
     for number, path in enumerate(paths, -1):
         mask = np.zeros((height, width), np.uint8)
         chosen = slice(None) if number < 0 else channel == number
         mask[y[chosen], x[chosen]] = 255
-        _write(path, mask)
+        files[path] = _encode(mask)
+    put_files(files, overwrite=overwrite)
     return paths
 
 
@@ -78,12 +77,10 @@ def read_masks(path: Path, *, channels: int, fill: Fill = "mean") -> HotPixels:
     return HotPixels(shape, tuple((int(a), int(b), int(c)) for a, b, c in positions), fill)
 
 
-def _write(path: Path, mask: np.ndarray) -> None:
+def _encode(mask: np.ndarray) -> bytes:
     done, encoded = cv2.imencode(".png", mask)
     assert done
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(encoded.tobytes())
-    beside.replace(path)
+    return bytes(encoded.tobytes())
 
 
 def _read(path: Path) -> np.ndarray:

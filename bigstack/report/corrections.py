@@ -5,15 +5,18 @@ They need the extra ``plot`` (matplotlib).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from bigstack.correct import apply_correction
 from bigstack.engine.photometry import LightProbe, over_frames, value_range
 from bigstack.engine.sources import as_source
-from bigstack.errors import InputError
-from bigstack.geometry.correction import Balance, HotPixels, Vignetting
+from bigstack.errors import InputError, OutputExistsError
+from bigstack.geometry.correction import Balance, Correction, HotPixels, Vignetting
 from bigstack.kernels.correction.balance import space_of
 from bigstack.kernels.correction.curves import evaluate
 from bigstack.kernels.correction.histogram import Histogram
@@ -145,6 +148,42 @@ def plot_hot_pixels(hot_pixels: HotPixels) -> Figure:
     if len(positions):
         panel.legend()
     return figure
+
+
+def save_plots(
+    stack: xr.DataArray, corrections: Sequence[Correction], folder: Path, *, overwrite: bool = False
+) -> list[Path]:
+    """Write a PNG, or two, of each correction of a chain into a folder: ``1-balance.png``, ...
+
+    `stack` is the one that the first of them was estimated from; it is read again for histograms.
+
+    Raises
+    ------
+    OutputExistsError
+        When one of them is there and `overwrite` is not set.
+    """
+    folder = Path(folder)
+    paths = []
+    for n, value in enumerate(corrections, 1):
+        for name, figure in _plots(stack, value):
+            path = folder / f"{n}-{name}.png"
+            if path.exists() and not overwrite:
+                raise OutputExistsError(f"{path} is there already; choose another folder, or overwrite it")
+            folder.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=120)
+            paths.append(path)
+        stack = apply_correction(stack, value)
+    return paths
+
+
+def _plots(stack: xr.DataArray, value: Correction) -> Iterator[tuple[str, Figure]]:
+    if isinstance(value, Balance):
+        yield "balance", plot_balance(value, channels=stack.sizes["channel"])
+        yield "histograms", plot_histograms(stack, value)
+    elif isinstance(value, Vignetting):
+        yield "vignetting", plot_vignetting(value)
+    elif isinstance(value, HotPixels):
+        yield "hot-pixels", plot_hot_pixels(value)
 
 
 def _levels(space: str, channels: int) -> tuple[str, ...]:

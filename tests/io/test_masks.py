@@ -54,7 +54,8 @@ def test_masks_edited_in_colour_are_read(tmp_path):
 def test_nothing_is_overwritten_unasked(tmp_path):
     write_masks(HOT, tmp_path)
     with pytest.raises(OutputExistsError, match=r"hot-rgb\.png is there already"):
-        write_masks(HOT, tmp_path)
+        write_masks(HotPixels((20, 30, 3), ()), tmp_path)
+    write_masks(HOT, tmp_path)
     write_masks(HotPixels((20, 30, 3), ()), tmp_path, overwrite=True)
     assert read_masks(tmp_path, channels=3).count == 0
 
