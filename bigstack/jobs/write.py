@@ -52,8 +52,8 @@ def write_image(
     Examples
     --------
     >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> write_image(np.zeros((8, 8), np.uint8), folder.name + "/black.png")
+    >>> folder = tempfile.mkdtemp()
+    >>> write_image(np.zeros((8, 8), np.uint8), folder + "/black.png")
     """
     if isinstance(image, np.ndarray):
         image = xr.DataArray(image, dims=("y", "x", "channel")[: image.ndim])
