@@ -384,3 +384,22 @@ def test_photographs_have_no_hot_pixels_but_planted_ones(shared, name):
     truth = {(int(a), int(b), 1) for a, b in zip(y[room], x[room], strict=True)}
     assert set(found.positions) <= truth
     assert len(found.positions) > 0.9 * len(truth)
+
+
+def test_stacks_on_a_cluster_are_corrected_before_they_are_persisted():
+    from distributed import Client, LocalCluster
+
+    stack, _ = flickering()
+    balance = estimate_balance(stack)
+    expected = denoise(correct_balance(stack, balance), noise=2.0)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster),
+    ):
+        assert estimate_balance(stack) == balance
+        corrected = denoise(correct_balance(stack, balance), noise=2.0).persist()
+        np.testing.assert_array_equal(corrected.values, expected.values)
+        for persisted in (stack.persist(), stack.persist() // 2):
+            with pytest.raises(InputError, match="before persisting"):
+                estimate_balance(persisted)
+    assert estimate_balance(stack.persist()) == balance

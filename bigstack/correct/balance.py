@@ -69,6 +69,12 @@ def estimate_balance(
     InputError
         For a frame that no such curve brings to the reference, or one without a pixel to measure.
 
+    Notes
+    -----
+    The factors are shinestacker's where nothing is clipped. Where something is, the mean after clipping is
+    what is made equal; the gamma of luminance makes the mean luminance of the bent channels equal, not the
+    mean of bent luminance; S, V and L are not rounded to 8 bits; results are rounded, not truncated.
+
     Examples
     --------
     >>> import dask.array as da

@@ -58,6 +58,11 @@ def estimate_hot_pixels(
     InputError
         When more than 1 % of all values would be hot: the thresholds are too low.
 
+    Notes
+    -----
+    With `thresholds` it is shinestacker's rule, on the exact mean. What differs is the correction: a pixel is
+    replaced in the channels where it is hot, and by good neighbours only.
+
     Examples
     --------
     >>> import dask.array as da

@@ -8,9 +8,10 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask.highlevelgraph import MaterializedLayer
 
 from bigstack.engine.corrected import CorrectedSource
-from bigstack.engine.sources import as_source
+from bigstack.engine.sources import ArraySource, as_source
 from bigstack.errors import InputError
 from bigstack.geometry.correction import Correction
 from bigstack.io.lazy import lazy_array
@@ -45,7 +46,21 @@ def source_of_stack(stack: xr.DataArray) -> Source:
     if not isinstance(stack, xr.DataArray) or stack.dims != STACK_DIMS:
         found = getattr(stack, "dims", type(stack).__name__)
         raise InputError(f"a stack is a DataArray with dims {STACK_DIMS}, got {found}")
-    return as_source(stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data))
+    array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
+    source = as_source(array)
+    if isinstance(source, ArraySource) and _on_cluster(array):
+        raise InputError(
+            "this stack is persisted on a cluster, where regions of it cannot be read one by one; correct "
+            "the stack before persisting it: corrections are applied as it is read"
+        )
+    return source
+
+
+def _on_cluster(array: da.Array) -> bool:
+    """True when blocks of the array, or of what it is made from, are futures."""
+    layers = getattr(array.dask, "layers", {}).values()
+    held = (layer for layer in layers if isinstance(layer, dict | MaterializedLayer))
+    return any(type(value).__name__ == "Future" for layer in held for value in layer.values())
 
 
 def expect(value: Any, kind: type[Correction]) -> Any:

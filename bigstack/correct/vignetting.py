@@ -80,6 +80,12 @@ def estimate_vignetting(
     InputError
         For a black stack, an image too small for the rings, or an unknown model.
 
+    Notes
+    -----
+    ``method="rings", model="sigmoid"`` is shinestacker's fit. Its radii are counted from half a pixel beside
+    the centre, it looks at one frame, and it leaves pixels alone that have a channel at 0, which shows as dark
+    specks in saturated colours; here that is up to `black_threshold`.
+
     Examples
     --------
     >>> import dask.array as da
