@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Literal
 
 import dask.array as da
@@ -10,9 +12,11 @@ import xarray as xr
 
 from bigstack.engine import statistics
 from bigstack.engine.coarse_density import coarse_density
-from bigstack.engine.windows import map_windows, packed, unpacked
+from bigstack.engine.parking import parked
+from bigstack.engine.windows import SMALL, kept_if_small, map_windows, packed, unpacked
 from bigstack.errors import InputError, choose
 from bigstack.geometry import Tile
+from bigstack.io.scratch import Scratch
 from bigstack.kernels.density import (
     DIRECT,
     check_bandwidth,
@@ -36,6 +40,7 @@ def focus_density(
     include_strength: bool = False,
     clip_percentile: float | None = 99.5,
     normalize: bool = True,
+    scratch: str | os.PathLike[str] | None = None,
 ) -> xr.Dataset:
     """Kernel density of the sharpest pixels of a focus map, or of each frame of a stack of them, lazily.
 
@@ -60,6 +65,9 @@ def focus_density(
         Percentile of the density at which it is clipped, None not to clip.
     normalize
         Divide by the largest density of the frame.
+    scratch
+        Folder for the density between its statistics and its result, faster for images that outgrow memory;
+        it is computed again when not given. Remove the folder afterwards.
 
     Returns
     -------
@@ -93,6 +101,8 @@ def focus_density(
     )
     strength = [packed([statistics.maximum(frame) for frame in frames])] if include_strength else []
     density = _density(array, sigma, [threshold, *strength])
+    if clip_percentile is not None or normalize:
+        density = _kept(density, scratch)
     density = _finished(density, clip_percentile, normalize)
     return _dataset(focus, density, unpacked(threshold, (len(frames),)), sigma)
 
@@ -129,6 +139,13 @@ def _density(array: da.Array, sigma: float, known: list[da.Array]) -> da.Array:
     if sigma > DIRECT:
         return coarse_density(array, sigma, known)
     return map_windows(direct_tile, array, density_halo(sigma), *known, bandwidth=sigma)
+
+
+def _kept(density: da.Array, scratch: str | os.PathLike[str] | None) -> da.Array:
+    """The density as it best waits for its own statistics: in memory, on disk, or not at all."""
+    if scratch is None or density.nbytes <= SMALL:
+        return kept_if_small(density)
+    return parked(density, Scratch(Path(scratch)))
 
 
 def direct_tile(

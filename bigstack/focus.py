@@ -24,7 +24,7 @@ from bigstack.kernels.noise import Noise, fit_noise
 from bigstack.names import STACK_DIMS
 
 TILE = 2048
-"""Pixels a side of the chunks of a focus map, about."""
+"""Pixels a side of the chunks of a focus map, about; half as many where that gives fewer than 16 of them."""
 
 NOISE_FRAMES = 16
 """Frames that noise is estimated from, at most."""
@@ -280,11 +280,12 @@ def _grey_noise(
 def _chunks(tile: int | tuple[int, int] | None, source: Source) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Chunks of y and x: about `TILE` a side, whole pieces of what storage is read in."""
     pair = (tile, tile) if isinstance(tile, int) or tile is None else tile
+    about = TILE if source.shape[1] * source.shape[2] >= 16 * TILE**2 else TILE // 2
     sides = []
     for want, chunk, size in zip(pair, source.chunks, source.shape[1:3], strict=True):
         if want is not None and want < 1:
             raise InputError(f"a tile needs at least 1 pixel a side, got {want}")
-        side = max(1, round(TILE / chunk)) * chunk if want is None else want
+        side = max(1, round(about / chunk)) * chunk if want is None else want
         sides.append(da.core.normalize_chunks((min(side, size),), shape=(size,))[0])
     return sides[0], sides[1]
 

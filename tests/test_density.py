@@ -8,7 +8,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bigstack import density as module
 from bigstack.density import focus_density
+from bigstack.engine import windows
 from bigstack.errors import InputError
 from bigstack.focus import measure_focus
 from bigstack.kernels.density import whole_density
@@ -49,7 +51,12 @@ def test_chunks_and_schedulers_never_change_a_bit(data):
 
 @pytest.mark.parametrize("bandwidth", [4.0, 40.0])
 @pytest.mark.parametrize("strength", [False, True])
-def test_a_measured_stack_is_read_region_by_region_with_the_same_bits(bandwidth, strength):
+@pytest.mark.parametrize("small", [0, 10**9])
+def test_a_measured_stack_has_the_same_bits_kept_read_again_or_parked(
+    bandwidth, strength, small, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(windows, "SMALL", small)
+    monkeypatch.setattr(module, "SMALL", small)
     frames = np.random.default_rng(1).integers(0, 256, (3, 80, 100, 1), np.uint8)
     stack = xr.DataArray(da.from_array(frames, chunks=(1, 31, 47, 1)), dims=STACK_DIMS)
     focus = measure_focus(stack, method="rdf", radii=[(1, 3), (2, 5)], normalize="p99", tile=(33, 52))
@@ -62,8 +69,9 @@ def test_a_measured_stack_is_read_region_by_region_with_the_same_bits(bandwidth,
         assert float(found.threshold[z]) == threshold
         one = focus_density(focus[z], **options)
         np.testing.assert_array_equal(one.density, density)
-    names = {key[0].rsplit("-", 1)[0] for key in found.density.data.dask if isinstance(key, tuple)}
-    assert "known" in names  # statistics go to the tasks, which then read what they need
+    parked = focus_density(focus, **options, scratch=tmp_path / "scratch")
+    xr.testing.assert_equal(parked, found)
+    assert (tmp_path / "scratch").exists() == (small == 0)
 
 
 def test_chunks_smaller_than_a_cell_of_the_reduced_image():

@@ -19,8 +19,8 @@ def recompute_after(array: da.Array, *known: da.Array) -> da.Array:
     What uses both an array and a statistic of it would keep every block in memory from the one to the
     other: ``focus / percentile(focus, 99)``. With ``recompute_after(focus, top) / top`` each block is
     computed twice and none is kept. Blocks that are in memory anyway, because they were persisted or are
-    numpy arrays, are used as they are, and so are single numbers (0-d arrays) that the array was made with:
-    a statistic is not taken twice. Keys are deterministic.
+    numpy arrays, are used as they are. So are single numbers (0-d arrays) that the array was made with, as a
+    statistic need not be taken twice, and what `keep` marked. Keys are deterministic.
 
     dask's own `bind` (2026.8) leaves the keys inside slices, rechunks and overlaps as they were, which
     breaks the graph.
@@ -62,13 +62,26 @@ def recompute_after(array: da.Array, *known: da.Array) -> da.Array:
     return da.Array(HighLevelGraph(layers, needs), name, chunks=array.chunks, meta=array._meta)
 
 
+def keep(array: da.Array) -> da.Array:
+    """Mark an array that is small enough to be kept from one use to the next rather than computed again.
+
+    Examples
+    --------
+    >>> x = keep(da.arange(6, chunks=2) ** 2)
+    >>> recompute_after(x, x.max()) is x
+    True
+    """
+    array.dask.layers[array.name].keep = True
+    return array
+
+
 def _large(graph: Any, name: str, kept: set[str]) -> set[str]:
     """Layers between the array and what is in memory or a single number."""
     found: set[str] = set()
     todo = [name]
     while todo:
         name = todo.pop()
-        if name not in found and name not in kept and not _is_number(graph.layers[name]):
+        if name not in found and name not in kept and not _is_small(graph.layers[name]):
             found.add(name)
             todo += graph.dependencies[name]
     return found
@@ -86,8 +99,10 @@ def _upstream(graph: Any, names: Iterable[str]) -> set[str]:
     return found
 
 
-def _is_number(layer: Layer) -> bool:
-    """True for the layer of a 0-d array, whose one key is a tuple of its name alone."""
+def _is_small(layer: Layer) -> bool:
+    """True for what `keep` marked and for a 0-d array, whose key is a tuple of its name alone."""
+    if getattr(layer, "keep", False):
+        return True
     if isinstance(layer, Blockwise):
         return len(layer.output_indices) == 0
     key = next(iter(layer.get_output_keys()), None)

@@ -15,10 +15,13 @@ from dask.core import flatten
 from dask.highlevelgraph import HighLevelGraph
 from dask.layers import ArraySliceDep
 
-from bigstack.engine.recompute import recompute_after
+from bigstack.engine.recompute import keep, recompute_after
 from bigstack.engine.sources import overlapping
 from bigstack.engine.tiles import spans
 from bigstack.geometry import Tile
+
+SMALL = 64 * 10**6
+"""Bytes of an array up to which it is kept in memory while statistics of it are taken."""
 
 
 class Field(ABC):
@@ -57,7 +60,12 @@ def lazy_field(
         numblocks[gathered.name] = ()
     layer: Any = blockwise(_read_block, name, "zyx", *arguments, numblocks=numblocks, field=field)
     layer.field, layer.known = field, gathered
-    return da.Array(_graph(name, layer, [gathered]), name, chunks=grid, dtype=field.dtype)
+    return kept_if_small(da.Array(_graph(name, layer, [gathered]), name, chunks=grid, dtype=field.dtype))
+
+
+def kept_if_small(array: da.Array) -> da.Array:
+    """Mark an array of at most `SMALL` bytes as one not to be computed again."""
+    return keep(array) if array.nbytes <= SMALL else array
 
 
 def map_windows(
@@ -77,8 +85,8 @@ def map_windows(
         ``function(window, z, tile, outer, *known, **options)``: `window` (y, x) holds the pixels of `outer`,
         the chunk's `tile` with its halo, cut at the image's border; gives the chunk's result (y, x).
     array
-        Lazy array (z, y, x), its chunks one frame deep. Where it is a `lazy_field`, tasks read their windows
-        from that and hold nothing else; of any other array they take the blocks around.
+        Lazy array (z, y, x), its chunks one frame deep. Where it is a `lazy_field` that is not small, tasks
+        read their windows from that and hold nothing else; of any other array they take the blocks around.
     halo
         Pixels around a chunk that its result depends on.
     known
@@ -98,7 +106,8 @@ def map_windows(
         f"{function.__name__}-{tokenize(function, array.name, halo, [k.name for k in known], grid, options)}"
     )
     layer: Any = getattr(array.dask, "layers", {}).get(array.name)
-    field = getattr(layer, "field", None)
+    # Blocks that are kept in memory anyway cost less than reading the windows once more.
+    field = None if getattr(layer, "keep", False) else getattr(layer, "field", None)
     own = getattr(layer, "known", None)
     source = array if field is not None else (recompute_after(array, *known) if known else array)
     edges = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in array.chunks]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-from bigstack.engine.recompute import recompute_after
+from bigstack.engine.recompute import keep, recompute_after
 from bigstack.engine.statistics import percentile
 from bigstack.engine.tiles import map_overlap
 from bigstack.io.lazy import lazy_array, source_of
@@ -160,3 +160,11 @@ def test_numbers_that_an_array_was_made_with_are_not_computed_again():
     assert again.compute(scheduler="synchronous").tolist() == np.ones((64, 64)).tolist()
     # Once for the maximum, once for the minimum of what it scales, once for the result.
     assert alive.made == 3 * 64
+
+
+def test_what_is_marked_to_be_kept_is_not_computed_again():
+    alive = Alive()
+    array = keep(lazy_blocks(alive))
+    scaled = recompute_after(array + 1, top := array.max()) / top
+    assert scaled.sum().compute(scheduler="synchronous") == 2 * 64 * 64
+    assert alive.made == 64

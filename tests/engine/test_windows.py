@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bigstack.engine import windows
 from bigstack.engine.statistics import maximum, percentile
 from bigstack.engine.windows import Field, lazy_field, map_windows, packed, unpacked
 
@@ -56,7 +57,10 @@ def test_windows_are_cut_from_fields_and_blocks_alike(data):
             for z, frame in enumerate(numbers)
         ]
     )
+    read = lazy_field(Numbers(numbers), chunks[1:])
+    read.dask.layers[read.name].keep = False
     for array in (
+        read,
         lazy_field(Numbers(numbers), chunks[1:]),
         da.from_array(numbers, chunks=chunks),
         da.from_array(numbers, chunks=chunks) + 0,
@@ -85,6 +89,13 @@ def test_a_field_knows_values_of_the_whole_image():
     np.testing.assert_array_equal(found.compute(), expected.compute())
 
 
+@pytest.fixture
+def large(monkeypatch):
+    """Make every array one that is not kept."""
+    monkeypatch.setattr(windows, "SMALL", 0)
+
+
+@pytest.mark.usefixtures("large")
 def test_tasks_read_the_windows_they_need_and_no_blocks():
     field = Numbers(whole_numbers((1, 20, 20)))
     array = lazy_field(field, ((10, 10), (10, 10)))
