@@ -65,6 +65,9 @@ reading = combined(
     click.option("--channel", multiple=True, help="Use only this channel, by name or number (repeatable)."),
     click.option("--scene", type=str, help="Scene of a file that holds several, by name or number."),
     click.option("--level", type=click.IntRange(0), help="Resolution level of a multiscale input."),
+    click.option("--time", type=click.IntRange(0), help="Time point of a file that has several."),
+    click.option("--axes", help="Axes of an array whose file does not name them, such as zyx."),
+    click.option("--to-float", is_flag=True, help="Read pixels no stack can hold (uint32, ...) as float32."),
     click.option(
         "--pixel-size",
         type=Numbers(),
@@ -110,8 +113,9 @@ talking = combined(
 
 def reading_options(values: dict[str, Any]) -> dict[str, Any]:
     """Take the options of `reading` out of `values`, as `open_stack` wants them."""
-    names = ("every", "start", "stop", "reverse", "scene", "level", "skip_bad", "max_pixels", "pixel_size")
-    found = {name: values.pop(name) for name in names}
+    names = ("every", "start", "stop", "reverse", "scene", "level", "time", "axes", "skip_bad", "max_pixels")
+    found = {name: values.pop(name) for name in (*names, "pixel_size")}
+    found["dtype"] = "float32" if values.pop("to_float") else None
     found["z"] = values.pop("z_positions")
     found["channel"] = list(values.pop("channel")) or None
     return {name: value for name, value in found.items() if value is not None}

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bigstack.cli import options
+from bigstack.cli.correct import correction_options
 from bigstack.cli.stack import method_options, stack_job
 
 
@@ -16,6 +17,7 @@ from bigstack.cli.stack import method_options, stack_job
 @options.inputs
 @click.option("-o", "--output", type=options.PATH, help="Image that would be written [none.ome.zarr].")
 @method_options
+@correction_options
 @options.reading
 @options.running
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import click
 
 from bigstack.cli import options
+from bigstack.cli.correct import correction_options, steps_of
 from bigstack.names import BaseKind, FusionMethod, Projection, Ties
 
 method_options = options.combined(
@@ -40,6 +41,7 @@ METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "k
 @method_options
 @click.option("--depth-out", type=options.PATH, help="Also write the z of the sharpest frame of each pixel.")
 @click.option("--index-out", type=options.PATH, help="Also write the number of that frame.")
+@correction_options
 @options.reading
 @options.running
 @options.writing
@@ -75,12 +77,14 @@ def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     """Turn the command's values into a `StackJob`."""
     from bigstack.jobs.stack import StackJob
 
+    steps = steps_of(values)
     reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in METHOD_OPTIONS}
     return StackJob(
         inputs=inputs,
         output=output,
         reading=reading,
+        steps=steps,
         options={name: value for name, value in chosen.items() if value is not None},
         focus_channel=list(values.pop("focus_channel")) or None,
         **values,

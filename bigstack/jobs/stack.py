@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +28,8 @@ class StackJob:
     """Options of the method."""
     reading: dict[str, Any] = field(default_factory=dict)
     """Options of `open_stack`."""
+    steps: Sequence[Any] = ()
+    """Corrections before the fusion, in order; `bigstack.jobs.correct.Step`."""
     focus_channel: list[str] | None = None
     depth_out: Path | None = None
     index_out: Path | None = None
@@ -55,6 +57,7 @@ class StackJob:
             "align": self.align,
             "focus_channel": self.focus_channel,
             **{f"option {name}": value for name, value in sorted(self.options.items())},
+            **{f"step {n} {step.kind}": step.options for n, step in enumerate(self.steps, 1)},
             **{f"reading {name}": value for name, value in sorted(self.reading.items())},
             "outputs": {name: str(path) for name, path in self.outputs.items()},
         }
@@ -180,6 +183,7 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
     from bigstack.fusion import METHODS, fuse_by, method_options
     from bigstack.io.record import RunRecord
     from bigstack.io.writers import spec_of
+    from bigstack.jobs.correct import apply_steps
 
     choose(job.method, METHODS, "method")
     for name in job.options:
@@ -188,7 +192,7 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {job.method}"
             )
-    stack = open_inputs(job.inputs, job.reading)
+    stack, _ = apply_steps(open_inputs(job.inputs, job.reading), job.steps)
     # What is written is known before how it is computed, and decides where tiles may end.
     draft = fuse_by(stack, Layout(tile=max(stack.shape[1:3])), **_fusion(job))
     missing = [name for name in job.outputs if name not in draft]
