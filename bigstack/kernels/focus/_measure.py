@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from math import gamma, pi, sqrt
 from typing import Any
 
@@ -76,8 +76,12 @@ class Measure:
 
 
 def _call(function: Callable[..., int], options: Mapping[str, Any]) -> int:
-    takes = inspect.signature(function).parameters
-    return function(**{name: value for name, value in options.items() if name in takes})
+    return function(**{name: value for name, value in options.items() if name in _parameters(function)})
+
+
+@lru_cache(maxsize=256)
+def _parameters(function: Callable[..., int]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 def smoothed(linear: Filter, sigma: float) -> Filter:

@@ -110,11 +110,14 @@ def _difference(
 ) -> None:
     """Mean of the ring (`both` without `disk`) minus that of the disk, over one common denominator."""
     small, large = disk_size(inner), disk_size(outer)
-    limit = int(np.iinfo(dtype).max) * small * large if dtype.kind == "u" else 1 << 62
-    kind = np.int32 if limit < 1 << 31 else np.float64
-    scaled = np.multiply(both, kind(small), dtype=kind)
-    scaled -= np.multiply(disk, kind(large), dtype=kind)
-    np.multiply(scaled, 1 / (small * (large - small)), out=out, casting="same_kind")
+    exact = dtype.kind == "u" and int(np.iinfo(dtype).max) * small * large < 1 << 24
+    kind = np.float32 if exact else np.float64
+    scaled: np.ndarray = both.astype(kind)
+    scaled *= kind(small)
+    less: np.ndarray = disk.astype(kind)
+    less *= kind(large)
+    scaled -= less
+    np.multiply(scaled, kind(1 / (small * (large - small))), out=out, casting="same_kind")
 
 
 def _correct_edges(
