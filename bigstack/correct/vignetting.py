@@ -83,8 +83,8 @@ def estimate_vignetting(
     Notes
     -----
     ``method="rings", model="sigmoid"`` is shinestacker's fit. Its radii are counted from half a pixel beside
-    the centre, it looks at one frame, and it leaves pixels alone that have a channel at 0, which shows as dark
-    specks in saturated colours; here that is up to `black_threshold`.
+    the centre, it looks at one frame, and it leaves pixels alone that have a channel at 0, which shows as
+    dark specks in saturated colours; here that is up to `black_threshold`.
 
     Examples
     --------

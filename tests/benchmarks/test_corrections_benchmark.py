@@ -45,7 +45,8 @@ def test_balance(run):
 
 def test_flicker(run):
     for record in run("flicker"):
-        assert record["global worst %"] < 10
+        assert record["global step %"] < 1  # of 12 % between frames
+        assert record["global worst %"] < 15
 
 
 def test_vignetting(run):
