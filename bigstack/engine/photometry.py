@@ -87,13 +87,22 @@ def pieces(source: Source, z: int) -> Iterator[tuple[Tile, np.ndarray]]:
             yield part, pixels[part.inside(tile)]
 
 
-def sampled(source: Source, z: int, step: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Every `step`-th row and column of a frame in pieces: their absolute positions, and the pixels."""
+def sampled(
+    source: Source, z: int, step: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Every `step`-th row and column of a frame in pieces: where, pixels, and which are real."""
     for tile, pixels in pieces(source, z):
         rows = np.arange(tile.y0 + -tile.y0 % step, tile.y1, step)
         columns = np.arange(tile.x0 + -tile.x0 % step, tile.x1, step)
         if rows.size and columns.size:
-            yield rows, columns, pixels[rows[0] - tile.y0 :: step, columns[0] - tile.x0 :: step]
+            kept = (slice(rows[0] - tile.y0, None, step), slice(columns[0] - tile.x0, None, step))
+            yield rows, columns, pixels[kept], _real(source, z, tile)[kept]
+
+
+def _real(source: Source, z: int, tile: Tile) -> np.ndarray:
+    """Where a tile has real data (y, x)."""
+    valid = source.valid(z, *tile.slices) if source.masked else None
+    return np.ones(tile.shape, bool) if valid is None else valid
 
 
 def _sides(source: Source, about: int) -> tuple[int, int]:
@@ -187,8 +196,8 @@ class LightProbe:
         channels = source.shape[3]
         levels = _Tally(self.scales(channels))
         planes = _Tally([self.limits] * channels if self.space == "lumi" else [])
-        for rows, columns, pixels in sampled(source, z, self.step):
-            inside = self._disc(rows, columns, source.shape)
+        for rows, columns, pixels, real in sampled(source, z, self.step):
+            inside = real & self._disc(rows, columns, source.shape)
             block = (rows * BLOCKS // source.shape[1])[:, None] * BLOCKS + columns * BLOCKS // source.shape[2]
             for n, level in enumerate(SPACES[self.space].levels(pixels, self.limits[2])):
                 chosen = inside & self._in_window(level, levels.scales[n][2])
@@ -275,12 +284,12 @@ class FallingProbe:
         down, across = -(-source.shape[1] // side), -(-source.shape[2] // side)
         rings = np.zeros((3, self.rings), np.int64)
         blocks = np.zeros((3, down * across), np.int64)
-        for rows, columns, kept in sampled(source, z, self.step):
+        for rows, columns, kept, real in sampled(source, z, self.step):
             bins = bins_of(SPACES["lumi"].levels(np.nan_to_num(kept), top)[0], low, high)
-            full = (kept >= top).any(axis=2) if source.dtype.kind != "f" else np.zeros(bins.shape, bool)
-            rings[:2] += ring_sums(bins, rows, columns, source.shape[1:3], self.rings)
-            block = ((rows // side)[:, None] * across + columns // side).ravel()
-            for n, weights in enumerate((bins.ravel(), None, full.ravel())):
+            full = np.asarray((kept >= (top if source.dtype.kind != "f" else np.inf)).any(axis=2))
+            rings[:2] += ring_sums(bins, rows, columns, source.shape[1:3], self.rings, real)
+            block = ((rows // side)[:, None] * across + columns // side)[real]
+            for n, weights in enumerate((bins[real], None, full[real])):
                 blocks[n] += np.bincount(block, weights, blocks.shape[1]).astype(np.int64)
         return Falling(rings, blocks.reshape(3, down, across))
 
@@ -296,7 +305,8 @@ class NoiseProbe:
         for pixels in _patches(source, z):
             for channel, responses in enumerate(found):
                 responses.append(noise_responses(pixels[..., channel], top))
-        return [noise_sigma(np.concatenate(r), 1.0 if integers else 0.0) for r in found]
+        step = 1.0 if integers else 0.0
+        return [noise_sigma(np.concatenate(r), step) if r else float("nan") for r in found]
 
 
 def _patches(source: Source, z: int) -> Iterator[np.ndarray]:
@@ -304,8 +314,9 @@ def _patches(source: Source, z: int) -> Iterator[np.ndarray]:
     frame = source.read(z, slice(0, height), slice(0, width)) if source.whole_frames else None
     for y in _starts(height):
         for x in _starts(width):
-            rows, columns = slice(y, min(y + _PATCH, height)), slice(x, min(x + _PATCH, width))
-            yield source.read(z, rows, columns) if frame is None else frame[rows, columns]
+            tile = Tile(y, min(y + _PATCH, height), x, min(x + _PATCH, width))
+            if _real(source, z, tile).all():
+                yield source.read(z, *tile.slices) if frame is None else frame[tile.slices]
 
 
 def _starts(size: int) -> list[int]:
@@ -351,6 +362,7 @@ class SpikeProbe:
         counts = np.zeros((*tile.shape, source.shape[3]), np.int16)
         limits = np.array(self.thresholds)
         for z in self.frames:
-            counts += spikes(source.read(z, *outer.slices), limits)[tile.inside(outer)]
+            found = spikes(source.read(z, *outer.slices), limits)
+            counts += (found * _real(source, z, outer)[..., None])[tile.inside(outer)]
         least = max(1, int(np.ceil(self.share * len(self.frames))))
         return np.argwhere(np.abs(counts) >= least) + np.array([tile.y0, tile.x0, 0])

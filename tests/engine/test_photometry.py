@@ -137,3 +137,33 @@ def test_saturated_pixels_are_counted_by_block():
     assert falling.blocks[1].sum() == 256 * 300
     assert falling.rings[1].sum() == 256 * 300
     assert FallingProbe.side(source) == 3
+
+
+class Warped(Frames):
+    """Frames whose left part is made up, and odd."""
+
+    def __init__(self, array, chunks):
+        super().__init__(array.copy(), chunks)
+        self.array[:, :, :90] = np.iinfo(array.dtype).max
+
+    def valid(self, z, y, x):
+        mask = np.zeros(self.shape[1:3], bool)
+        mask[:, 90:] = True
+        return mask[y, x]
+
+
+def test_pixels_that_are_made_up_are_not_measured():
+    real = np.random.default_rng(0).normal(100, 5, (2, 300, 400, 1)).astype(np.uint8)
+    source, plain = Warped(real, (64, 64)), real[..., 90:, :]
+    limits = value_range(source)
+    probe = LightProbe("lumi", limits, mask_size=None, intensity=None, step=1)
+    histogram = over_frames(probe, source, [0])[0].histograms[0]
+    assert histogram.counts.sum() == plain[0].size
+    assert histogram.mean == pytest.approx(plain[0].mean())
+    falling = over_frames(FallingProbe(limits), source, [0])[0]
+    assert falling.rings[1].sum() == falling.blocks[1].sum() == plain[0].size
+    assert falling.rings[0].sum() == falling.blocks[0].sum() == plain[0].sum() * 257
+    assert falling.blocks[2].sum() == 0
+    assert over_frames(NoiseProbe(), source, [0])[0][0] == pytest.approx(5, rel=0.1)
+    probe = SpikeProbe([0, 1], (60.0,), 1.0)
+    assert len(np.concatenate(over_tiles(probe, source, bands(source, 8)))) == 0

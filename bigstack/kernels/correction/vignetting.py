@@ -83,11 +83,17 @@ def ring_radii(shape: tuple[int, int], rings: int = RINGS) -> np.ndarray:
 
 
 def ring_sums(
-    levels: np.ndarray, y: np.ndarray, x: np.ndarray, shape: tuple[int, int], rings: int = RINGS
+    levels: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
+    shape: tuple[int, int],
+    rings: int = RINGS,
+    valid: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sum of integer `levels` (y, x) and number of pixels in each ring, both int64 (rings,).
 
-    `y` and `x` are the absolute positions of the rows and columns in a frame of `shape`.
+    `y` and `x` are the absolute positions of the rows and columns in a frame of `shape`; where `valid` (y, x)
+    is False nothing is counted.
 
     Examples
     --------
@@ -95,10 +101,12 @@ def ring_sums(
     [4, 12]
     """
     radius = np.sqrt(_squared(y, shape[0])[:, None] + _squared(x, shape[1])) / 2
-    ring = (radius * (rings / radius_of_corner(shape))).astype(np.int64).clip(0, rings - 1).ravel()
+    ring = (radius * (rings / radius_of_corner(shape))).astype(np.int64).clip(0, rings - 1)
+    ring = ring.ravel() if valid is None else ring[valid]
     counts = np.bincount(ring, minlength=rings)
     # Sums of float64 that hold integers are exact below 2**53.
-    sums = np.bincount(ring, weights=levels.ravel(), minlength=rings)
+    levels = levels.ravel() if valid is None else levels[valid]
+    sums = np.bincount(ring, weights=levels, minlength=rings)
     return sums.astype(np.int64), counts
 
 
