@@ -15,6 +15,13 @@ from bigstack.kernels.registration.contrast import equalised
 from bigstack.kernels.registration.models import jacobian, map_points, normalised, rescaled, step
 
 
+_CORRELATED = 12.6
+"""Pixels that share one independent error after a blur of 1 px: 4 pi."""
+
+_MOST_PIXELS = 150_000
+"""Pixels of a level that are compared: more change the answer by less than it is certain to."""
+
+
 @dataclass(frozen=True)
 class Ecc:
     """A transform found by correlation."""
@@ -96,10 +103,26 @@ def ecc_levels(
 def correlation_at(first: np.ndarray, second: np.ndarray, matrix: np.ndarray) -> float:
     """Correlation coefficient of two equalised images under a transform, where they overlap by a tenth."""
     grid = _grid(first.shape)
-    seen, inside = _sample(second[..., None], map_points(matrix, grid), first.shape)
+    seen, inside = _sample(second[..., None], map_points(matrix, grid))
     if inside.mean() < 0.1:
         return 0.0
     return _correlate(first.ravel()[inside], seen[inside, 0])
+
+
+def ecc_information(
+    first: np.ndarray, second: np.ndarray, matrix: np.ndarray, motions: tuple[str, ...]
+) -> np.ndarray:
+    """Inverse covariance (motions, motions), in 1/px^2 at a corner, of what ECC finds between equalised images."""
+    grid = _grid(first.shape)
+    slopes = np.gradient(second)
+    layers = np.ascontiguousarray(np.stack([second, slopes[1], slopes[0]], axis=-1))
+    places = map_points(matrix, grid)
+    seen, inside = _sample(layers, places)
+    reference, image = first.ravel()[inside], seen[inside, 0]
+    slope = np.einsum("nik,ni->nk", jacobian(places[inside], motions, first.shape), seen[inside, 1:])
+    gain = float(reference @ image) / max(float(image @ image), 1e-12)
+    noise = float(np.mean((reference - gain * image) ** 2)) + 1e-6
+    return gain**2 * (slope.T @ slope) / (noise * _CORRELATED)
 
 
 def _climb(
@@ -112,21 +135,21 @@ def _climb(
 ) -> tuple[np.ndarray, float]:
     """Gauss-Newton steps up the correlation; the best matrix met and its correlation."""
     shape = first.shape
-    grid, values = _grid(shape), first.ravel()
+    grid, values = _telling(first)
     slopes = np.gradient(second)
     layers = np.ascontiguousarray(np.stack([second, slopes[1], slopes[0]], axis=-1))
     best, best_correlation = matrix, -1.0
     for _ in range(iterations):
         places = map_points(matrix, grid)
-        seen, inside = _sample(layers, places, shape)
+        seen, inside = _sample(layers, places)
         if inside.mean() < 0.1:
             break
         reference, image = values[inside], seen[inside, 0]
         correlation = _correlate(reference, image)
         if correlation > best_correlation:
             best, best_correlation = matrix, correlation
-        ways = jacobian(places[inside], motions, shape).astype(np.float32)
-        slope = np.einsum("nik,ni->nk", ways, seen[inside, 1:])
+        ways = jacobian(places[inside], motions, shape)
+        slope = np.einsum("nik,ni->nk", ways, seen[inside, 1:]).astype(np.float32)
         parameters = _ecc_step(reference, image, slope)
         matrix = normalised(step(parameters, motions, shape) @ matrix)
         if not np.isfinite(matrix).all() or np.abs(parameters).max() > 0.5 * max(shape):
@@ -135,6 +158,17 @@ def _climb(
             best = matrix
             break
     return best, max(best_correlation, 0.0)
+
+
+def _telling(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (n, 2) and values (n,) of the pixels that tell most of a motion: all, or the steepest of many."""
+    grid = _grid(image.shape)
+    if image.size <= _MOST_PIXELS:
+        return grid, image.ravel()
+    slopes = np.gradient(image)
+    steep = np.hypot(slopes[0], slopes[1]).ravel()
+    chosen = np.sort(np.argpartition(-steep, _MOST_PIXELS)[:_MOST_PIXELS])
+    return grid[chosen], image.ravel()[chosen]
 
 
 def _ecc_step(reference: np.ndarray, image: np.ndarray, slope: np.ndarray) -> np.ndarray:
@@ -156,13 +190,17 @@ def _grid(shape: tuple[int, ...]) -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()], axis=-1).astype(float)
 
 
-def _sample(layers: np.ndarray, places: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _sample(layers: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values of `layers` at `places`, and which places are inside."""
     height, width = layers.shape[:2]
     inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=1)
-    maps = places.astype(np.float32).reshape(*shape, 2)
+    # In rows of no particular meaning: remap takes no column longer than 32767.
+    wide = 1024
+    maps = np.zeros((-(-len(places) // wide) * wide, 2), np.float32)
+    maps[: len(places)] = places
+    maps = maps.reshape(-1, wide, 2)
     seen = cv2.remap(layers, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return seen.reshape(len(places), -1), inside
+    return seen.reshape(-1, layers.shape[2])[: len(places)], inside
 
 
 def _correlate(first: np.ndarray, second: np.ndarray) -> float:

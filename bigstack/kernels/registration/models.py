@@ -167,6 +167,27 @@ def decompose(matrix: np.ndarray, shape: tuple[int, int]) -> dict[str, float]:
     }
 
 
+def held_still(matrix: np.ndarray, fixed: tuple[str, ...], shape: tuple[int, int]) -> np.ndarray:
+    """The transform without some of `shift_x`, `shift_y`, `scale` and `rotation` about the frame's centre."""
+    if not fixed:
+        return matrix
+    parts = decompose(matrix, shape)
+    radius = corner_radius(shape)
+    undo = {"scale": -np.log(parts["scale"]) * radius, "rotation": -np.radians(parts["rotation"]) * radius}
+    names = tuple(name for name in ("scale", "rotation") if name in fixed)
+    if names:
+        centre = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
+        moved = map_points(matrix, centre)
+        matrix = step(np.array([undo[name] for name in names]), names, shape) @ matrix
+        matrix = _shift(moved - map_points(matrix, centre)) @ matrix
+    still = [-parts[name] if name in fixed else 0.0 for name in ("shift_x", "shift_y")]
+    return normalised(_shift(np.array(still)) @ matrix)
+
+
+def _shift(by: np.ndarray) -> np.ndarray:
+    return np.array([[1, 0, by[0]], [0, 1, by[1]], [0, 0, 1.0]])
+
+
 def corner_distance(first: np.ndarray, second: np.ndarray, shape: tuple[int, int]) -> float:
     """Largest distance in pixels between where two transforms put the corners of a frame of `shape` (y, x)."""
     places = corners(shape)

@@ -101,13 +101,12 @@ def choose_patches(
     taken: list[tuple[int, int]] = []
     for cell in _cells(common.shape, max(1, count // 2)):
         _take(common, cell, spacing, taken)
-    order = np.argsort(-common, axis=None, kind="stable")
-    for flat in order:
-        at = divmod(int(flat), common.shape[1])
-        if len(taken) >= count or np.sort(common, axis=None)[-1] <= 0:
+    values = common.ravel().copy()
+    for flat in np.argsort(-values, kind="stable"):
+        if len(taken) >= count or values[flat] <= 0:
             break
-        if common[at] > 0:
-            _take(common, (slice(at[0], at[0] + 1), slice(at[1], at[1] + 1)), spacing, taken)
+        row, column = divmod(int(flat), common.shape[1])
+        _take(common, (slice(row, row + 1), slice(column, column + 1)), spacing, taken)
     if not taken:
         return np.zeros((0, 2), dtype=int)
     chosen = np.array([centres[at] for at in taken])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
 
 from bigstack.kernels.registration.ecc import pyramid
-from bigstack.kernels.registration.texture import BLOCK, texture_blocks
+from bigstack.kernels.registration.texture import BLOCK, reduce_blocks, texture_blocks
 
 COARSE = 384
 """Longer side in pixels of the image that frames are first aligned on."""
 _COARSEST = 48
+_MOST_BLOCKS = 1 << 18
 Pixels = Callable[[slice, slice], np.ndarray]
 
 
@@ -28,12 +30,17 @@ class View:
     small: np.ndarray
     """Grey (y // factor, x // factor): uint16 of uint8 and uint16 frames, else float32."""
     texture: np.ndarray
-    """Texture of the full frame in blocks of BLOCK pixels."""
+    """Texture of the full frame in blocks."""
+    block: int
+    """Side in pixels of those blocks."""
     pixels: Pixels | None = None
-    """Reads grey pixels of the full frame by y and x; None when only `small` is left."""
+    """Reads grey pixels of the full frame by y and x; None when only `small` is to be used."""
+    grey: np.ndarray | None = None
+    """The full grey frame where it is kept."""
     focus: dict[int, np.ndarray] = field(default_factory=dict)
     """By level, share of the best texture in the whole stack (`focus_shares`); empty before it is known."""
-    _levels: list[np.ndarray] = field(default_factory=list)
+    features: tuple[Any, Any] | None = None
+    """Options of key points and the key points, kept for the next pair."""
     _reduced: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     @property
@@ -42,28 +49,36 @@ class View:
         side = max(self.small.shape)
         return self.factor * max(1, int(np.ceil(side / COARSE)))
 
-    @property
     def levels(self) -> list[np.ndarray]:
-        """Equalised pyramid of at most COARSE pixels a side, made on first use."""
-        if not self._levels:
-            tiny = area_reduced(self.small, self.coarse_factor // self.factor)
-            self._levels = pyramid(tiny, _COARSEST)
-        return self._levels
+        """Equalised pyramid of at most COARSE pixels a side."""
+        return pyramid(area_reduced(self.small, self.coarse_factor // self.factor), _COARSEST)
+
+    def small_levels(self) -> list[np.ndarray]:
+        """Equalised pyramid of `small`."""
+        return pyramid(self.small, _COARSEST)
+
+    def read_grey(self, y: slice, x: slice) -> np.ndarray:
+        """Pixels of the frame that is kept."""
+        assert self.grey is not None
+        return self.grey[y, x]
 
     def reduced(self, level: int) -> tuple[np.ndarray, np.ndarray]:
         """The frame reduced by a multiple of `factor`, and its texture in blocks of BLOCK of its pixels."""
         if level not in self._reduced:
             image = area_reduced(self.small, level // self.factor)
-            self._reduced[level] = image, self.texture if level == 1 else texture_blocks(image)
+            self._reduced[level] = image, texture_blocks(image)
         return self._reduced[level]
 
     def texture_at(self, level: int) -> np.ndarray:
         """Texture to choose patches by on the frame reduced by `level`."""
-        return self.reduced(level)[1] if level >= self.factor else self.texture
+        return self.reduced(level)[1] if self._keeps(level) else self.texture
 
-    def without_pixels(self) -> View:
-        """The same with what can be made again, and the way to the full frame, let go."""
-        return View(self.shape, self.factor, self.small, self.texture, focus=self.focus)
+    def block_at(self, level: int) -> float:
+        """Side of the blocks of `texture_at`, in pixels of the frame reduced by `level`."""
+        return BLOCK if self._keeps(level) else self.block / level
+
+    def _keeps(self, level: int) -> bool:
+        return level > 1 and level % self.factor == 0
 
     def windows(self, origins: np.ndarray, side: int, level: int) -> np.ndarray:
         """Square windows (n, side, side) float32 of the frame reduced by `level`.
@@ -122,7 +137,10 @@ def view_of(read: Pixels, shape: tuple[int, int], factor: int, *, rows: int = 51
         if strip.shape[0] >= factor:
             smalls.append(_precise(strip, factor))
     texture = np.concatenate(textures) if textures else np.zeros((0, 0), np.float32)
-    return View(shape, factor, np.concatenate(smalls), texture)
+    pool = 1
+    while texture.size / pool**2 > _MOST_BLOCKS:
+        pool *= 2
+    return View(shape, factor, np.concatenate(smalls), reduce_blocks(texture, pool), BLOCK * pool)
 
 
 def _precise(strip: np.ndarray, factor: int) -> np.ndarray:
