@@ -166,9 +166,12 @@ def _kind(finding: _Finding) -> tuple[object, ...]:
     assert finding.file is not None
     header = finding.file.header
     shape = turned_shape(header.height, header.width, header.orientation)
-    common = (*shape, header.dtype, header.channels, header.alpha, header.format == "TIFF")
+    # Encoders leave alpha away where a frame is opaque: only the colours have to be alike.
+    common = (*shape, header.dtype, header.channels - header.alpha, finding.tiff is None)
+    if finding.tiff is None:
+        return common
     # Pages of TIFF files are read in place, so they must also be turned alike.
-    return (*common, header.orientation, len(finding.tiff.pages)) if finding.tiff else common
+    return (*common, header.alpha, header.orientation, len(finding.tiff.pages))
 
 
 def _pages(finding: _Finding) -> str:

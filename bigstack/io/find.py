@@ -30,10 +30,11 @@ def natural_key(name: str) -> tuple[object, ...]:
     >>> sorted(["f10.png", "f2.png"], key=natural_key)
     ['f2.png', 'f10.png']
     """
-    parts = _NUMBER.split(name)
+    root, ending = os.path.splitext(name)  # noqa: PTH122
+    parts = _NUMBER.split(root)
     texts, numbers = [part.casefold() for part in parts[::2]], [int(part) for part in parts[1::2]]
     woven = [item for pair in zip(texts, [*numbers, 0], strict=True) for item in pair]
-    return (*woven[:-1], name)
+    return tuple(woven[:-1]), ending.casefold(), name
 
 
 def is_pattern(path: PathLike) -> bool:

@@ -29,22 +29,33 @@ class FrameFile:
 
 
 class FrameSource(Source):
-    """Frames that each are a file; a frame is decoded once for all threads, see `bigstack.io.ring`."""
+    """Frames that each are a file; a frame is decoded once for all threads, see `bigstack.io.ring`.
 
-    def __init__(self, files: Sequence[FrameFile]) -> None:
+    Parameters
+    ----------
+    files
+        One for each frame, alike in size, dtype and colours.
+    alpha
+        Whether frames have alpha as their last channel, opaque where the file has none; None means if any
+        file has it.
+    """
+
+    def __init__(self, files: Sequence[FrameFile], alpha: bool | None = None) -> None:
         self.files = tuple(files)
         first = self.files[0].header
         height, width = turned_shape(first.height, first.width, first.orientation)
-        self.shape = (len(self.files), height, width, first.channels)
+        self.alpha = any(file.header.alpha for file in self.files) if alpha is None else alpha
+        self.shape = (len(self.files), height, width, first.channels - first.alpha + self.alpha)
         self.dtype = np.dtype(first.dtype)
         self.chunks = (height, width)
+        self._walk = hash(self.files)
 
     def __dask_tokenize__(self) -> object:
-        return ("FrameSource", [astuple(file) for file in self.files])
+        return ("FrameSource", [astuple(file) for file in self.files], self.alpha)
 
     def take_frames(self, frames: Sequence[int]) -> FrameSource:
         """The same with these frames only, in this order, so that the right one is decoded ahead."""
-        return FrameSource([self.files[i] for i in frames])
+        return FrameSource([self.files[i] for i in frames], self.alpha)
 
     def read(self, z: int, y: slice, x: slice) -> np.ndarray:
         """Give a view of the decoded frame."""
@@ -52,7 +63,7 @@ class FrameSource(Source):
             (self.files[i], partial(self._decode, i))
             for i in range(z + 1, min(z + 1 + FRAMES.frames, len(self.files)))
         )
-        return FRAMES.get(self.files[z], partial(self._decode, z), ahead)[y, x]
+        return FRAMES.get(self.files[z], partial(self._decode, z), ahead, (self._walk, z))[y, x]
 
     def _decode(self, z: int) -> np.ndarray:
         file = self.files[z]
@@ -67,6 +78,9 @@ class FrameSource(Source):
                 f"{file.path} is damaged ({error}); replace it, or leave the frame out"
             ) from error
         pixels = turned_copy(pixels, file.header.orientation)
+        if self.alpha and not file.header.alpha and pixels.dtype == self.dtype:
+            opaque = np.full((*pixels.shape[:2], 1), np.iinfo(self.dtype).max, self.dtype)
+            pixels = np.concatenate([pixels, opaque], axis=2)
         if pixels.shape != self.shape[1:] or pixels.dtype != self.dtype:
             raise StackError(
                 f"{file.path} gave {pixels.dtype} {pixels.shape} instead of {self.dtype} {self.shape[1:]}; "

@@ -41,9 +41,10 @@ def open_frames(
 def _open_whole(audited: Audited, where: str) -> Opened:
     first = audited.files[0].header
     formats = dict.fromkeys(file.header.format for file in audited.files)
+    source = FrameSource([slim(file) for file in audited.files])
     return Opened(
-        where, f"{' and '.join(formats)} frames", FrameSource([slim(file) for file in audited.files]),
-        alpha=first.alpha, header=first, audit=audited.record, storage={"compression": first.format},
+        where, f"{' and '.join(formats)} frames", source,
+        alpha=source.alpha, header=first, audit=audited.record, storage={"compression": first.format},
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bigstack.errors import StackError
+from bigstack.errors import BigstackError, StackError
 from bigstack.geometry import PixelSize
 from bigstack.io.opened import unique_names
 from bigstack.io.units import in_micrometers
@@ -98,7 +98,9 @@ def read_image(node: ZarrNode) -> NgffImage:
     found = ome_attributes(node)
     try:
         image = _read(node, found)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+    except BigstackError:
+        raise
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         reason = "; ".join(_problems(node)) or repr(error)
         raise StackError(f"{node.path}: its OME-Zarr metadata cannot be used: {reason}") from error
     wrong = sorted(image.axes) != sorted(set(image.axes)) or not {"y", "x"} <= set(image.axes)

@@ -59,6 +59,7 @@ class TiffSource(Source):
         self.shape = (frames, height, width, per_frame * len(samples or range(page.channels)))
         self.dtype = page.dtype
         self.chunks = turned_shape(*page.chunks, page.orientation)
+        self._walk = hash((self.files, self.planes.tobytes()))
 
     def __dask_tokenize__(self) -> object:
         files = [astuple(file) for file in self.files]
@@ -89,7 +90,8 @@ class TiffSource(Source):
                 (self._key(i, plane), partial(self._decode, i, plane))
                 for i in range(z + 1, min(z + 1 + FRAMES.frames, len(self.planes)))
             )
-            whole = FRAMES.get(self._key(z, plane), partial(self._decode, z, plane), ahead)
+            walk = self._walk, z * self.planes.shape[1] + plane
+            whole = FRAMES.get(self._key(z, plane), partial(self._decode, z, plane), ahead, walk)
             return self._sampled(whole[y, x])
         turn = self.page.orientation
         return turned(self._stored(z, plane, *stored_window(y, x, turn, self.shape[1:3])), turn)

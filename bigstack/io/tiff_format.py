@@ -170,6 +170,8 @@ def page_header(file: ByteFile, page: ifd.Directory, found: PageFormat, *, full:
 def check_complete(file: ByteFile, page: ifd.Directory, found: PageFormat, shift: int = 0) -> None:
     """Refuse a page whose strips or tiles lie behind the end of the file."""
     offsets, counts = segment_table(file, page, found)
+    if offsets.size != found.pieces or counts.size != found.pieces:
+        raise Unreadable("damaged: the places of strips or tiles are not whole numbers")
     behind = np.flatnonzero(offsets + counts + shift > file.size)
     if behind.size or (offsets < 0).any() or (counts < 0).any():
         raise Unreadable(

@@ -160,6 +160,8 @@ class Page:
         pixels, _, _ = self._decode(encoded, index, **self._arguments)
         if pixels is None:
             return None
+        if pixels.dtype == bool:
+            pixels = pixels.view(np.uint8)
         if pixels.dtype != self.format.stored:
             raise Unreadable(f"damaged: {pixels.dtype} pixels where {self.format.stored} belong")
         return pixels[0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from bigstack.errors import FormatError, StackError
+from bigstack.errors import BigstackError, FormatError, StackError
 
 _MOST_BYTES = 1 << 26
 _MOST_DIMS = 8
@@ -69,13 +69,14 @@ def read_node(path: Path) -> ZarrNode:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object of bounded size and depth."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise StackError(f"{path} has more than {_MOST_BYTES} bytes, which no metadata has")
-        found = json.loads(path.read_bytes())
+        size = path.stat().st_size
+        found = json.loads(path.read_bytes()) if size <= _MOST_BYTES else None
     except (ValueError, RecursionError) as error:
         raise StackError(f"{path} is damaged: {error}") from error
     except OSError as error:
         raise StackError(f"{path} cannot be read: {error.strerror or error}") from error
+    if size > _MOST_BYTES:
+        raise StackError(f"{path} has {size} bytes, more than any metadata has")
     return _dict(found, path)
 
 
@@ -122,15 +123,17 @@ def array_meta(node: ZarrNode, max_pixels: int, allowed: tuple[str, ...] = CODEC
     FormatError
         For codecs that are not allowed, or sizes that no real array has.
     """
-    _no_objects(node, allowed)
     try:
+        _no_objects(node, allowed)
         found = _v3(node) if node.version == 3 else _v2(node)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except BigstackError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise StackError(f"{node.path} is damaged: its metadata lacks or misstates {error}") from error
     for name, sizes in (
         ("shape", found.shape),
         ("chunks", found.chunk),
-        ("shards", found.shard or found.chunk),
+        ("shards", found.chunk if found.shard is None else found.shard),
     ):
         whole = all(isinstance(n, int) and not isinstance(n, bool) and 0 < n <= _LARGEST for n in sizes)
         if not whole or len(sizes) != len(found.shape) or not 1 <= len(sizes) <= _MOST_DIMS:

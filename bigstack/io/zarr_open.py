@@ -215,9 +215,10 @@ def _source(node: ZarrNode, axes: str, options: ReadOptions) -> tuple[ZarrSource
         fixed[axes.index("t")] = _time(meta.shape[axes.index("t")], options, node)
     elif options.time:
         raise InputError(f"{node.path} has no time points; leave time out, got {options.time}")
+    sizes = {a: meta.shape[axes.index(a)] if a in axes else 1 for a in "zyxc"}
+    check_extent(tuple(sizes.values()), str(node.path))
     state = file_state(node.path / ("zarr.json" if node.version == 3 else ".zarray"))
     source = ZarrSource(ZarrArray(node.path, meta), axes.replace("t", "-"), tuple(fixed), state=state)
-    check_extent(source.shape, str(node.path))
     return source, meta
 
 
