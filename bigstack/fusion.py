@@ -11,25 +11,26 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
+from bigstack.engine.channels import channel_numbers
 from bigstack.engine.combine import combine
+from bigstack.engine.depth_maps import depth_maps, frame_positions
 from bigstack.engine.layout import Layout
 from bigstack.engine.plan import DEFAULT_LIMIT, available_workers, parse_bytes, plan
 from bigstack.engine.sources import as_source
+from bigstack.engine.stacks import check_stack
 from bigstack.engine.tiles import Tiles
 from bigstack.errors import InputError, choose
+from bigstack.kernels.depth.blocks import depth_blocks
 from bigstack.kernels.focus import measure as find_measure
 from bigstack.kernels.fusion.average import Average
 from bigstack.kernels.fusion.base import Base
 from bigstack.kernels.fusion.pyramid import Chain, Collapse, PyramidSelect, pyramid_levels
 from bigstack.kernels.fusion.select import Select
 from bigstack.kernels.pyramid import BINOMIAL
-from bigstack.names import STACK_DIMS, BaseKind, FusionMethod, Projection, Ties
+from bigstack.names import BaseKind, FusionMethod, Projection, Ties
 
 FINE_LEVELS = 3
 """Levels fused at a time while the image is large: their halo is 44 pixels, that of 9 levels 3068."""
-
-MOST_FRAMES = 2**16
-"""Frames that an index of uint16 can tell apart."""
 
 INDEX_LEVEL = 2
 """Level whose winner is the index: coarse enough to outlive noise (mean depth RMSE over the scenes of
@@ -59,7 +60,8 @@ def fuse(
     method
         ``"pyramid"``: at every level of a Laplacian pyramid the frame with the most energy (`pyramid`);
         ``"select"``: every pixel from the frame where a focus measure is highest (`select`);
-        ``"average"``: mean, minimum or maximum of the frames (`average`).
+        ``"average"``: mean, minimum or maximum of the frames (`average`);
+        ``"depth"``: frames blended about the depth from focus, selected where surfaces hide others (`depth`).
     focus_channel
         Channel, or channels, by name or number, that focus is measured on; all when not given.
     tile
@@ -79,7 +81,8 @@ def fuse(
     -------
     Dataset
         ``image`` (y, x, channel) in the stack's dtype, and but for ``"average"`` ``index`` (y, x) uint16, the
-        number of the frame that is sharpest at the pixel, and ``depth`` (y, x) float32, its z.
+        number of the frame that is sharpest at the pixel, and ``depth`` (y, x) float32, its z; with method
+        ``"depth"`` all the maps of `bigstack.depth.depth_from_focus`.
 
     Raises
     ------
@@ -120,16 +123,12 @@ def fuse_by(
 ) -> xr.Dataset:
     """`fuse` with a layout of the caller's, who wants to know its plan."""
     choose(method, METHODS, "method")
-    if not isinstance(stack, xr.DataArray) or stack.dims != STACK_DIMS:
-        found = getattr(stack, "dims", type(stack).__name__)
-        raise InputError(f"a stack is a DataArray with dims {STACK_DIMS}, got {found}")
-    if method != "average" and stack.sizes["z"] > MOST_FRAMES:
-        raise InputError(f"{stack.sizes['z']} frames are more than the index can count, {MOST_FRAMES}")
+    check_stack(stack, indexed=method != "average")
     function = METHODS[method]
     for name in options:
         choose(name, method_options(method), f"option of method {method!r}")
     array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
-    channels = _channel_numbers(stack, focus_channel)
+    channels = channel_numbers(stack, focus_channel)
     return _dataset(stack, function(array, channels, layout, **options))
 
 
@@ -244,10 +243,53 @@ def average(
     return {"image": layout.first(Average(kind), stack).output("image")}
 
 
+def depth(
+    stack: da.Array,
+    channels: tuple[int, ...],
+    layout: Layout,
+    *,
+    noise: float | None = None,
+    radius: int = 16,
+    step: float = 4.0,
+    jump: float = 24.0,
+    blur: float = 1.2,
+) -> dict[str, da.Array]:
+    """Blend about the depth from focus: averaged where frames are equally sharp, selected at depth steps.
+
+    Per level of a Laplacian pyramid, frames weigh by a Gaussian about the depth, as wide as noise asks for
+    and the loss of contrast allows; where a nearer surface's defocus reaches, or where the depth misses
+    what is sharp, by their energy. Results are defined on canonical blocks, whatever the tiles are.
+
+    Parameters
+    ----------
+    noise
+        Standard deviation of the pixels' noise in grey levels; found in each block when not given.
+    radius
+        Pixels that the weighted median of the depth reaches; 0 leaves it out.
+    step, jump
+        Prices of a depth that differs from a neighbour's by one frame, and by any number of frames.
+    blur
+        Growth of the radius of the blur from one frame to the next, in pixels.
+    """
+    fold = depth_blocks(
+        stack.shape[0],
+        fused=True,
+        channels=channels,
+        noise=noise,
+        radius=radius,
+        step=step,
+        jump=jump,
+        blur=blur,
+    )
+    tiles = layout.first(fold, stack)
+    return {name: tiles.output(name) for name in fold.outputs}
+
+
 METHODS: dict[str, Callable[..., dict[str, da.Array]]] = {
     "pyramid": pyramid,
     "select": select,
     "average": average,
+    "depth": depth,
 }
 """Every fusion method by name; its keyword-only parameters are its options."""
 
@@ -274,23 +316,6 @@ def _odd(name: str, value: int | None) -> None:
         raise InputError(f"{name} must be an odd number of pixels from 1 to 31, got {value}")
 
 
-def _channel_numbers(stack: xr.DataArray, wanted: Any) -> tuple[int, ...]:
-    if wanted is None:
-        return ()
-    count = stack.sizes["channel"]
-    names = [str(name) for name in stack.coords["channel"].values] if "channel" in stack.coords else []
-    numbers = []
-    for want in wanted if isinstance(wanted, list | tuple) else [wanted]:
-        if str(want) in names:
-            numbers.append(names.index(str(want)))
-        elif str(want).isdigit() and int(want) < count:
-            numbers.append(int(want))
-        else:
-            valid = names or [str(i) for i in range(count)]
-            choose(str(want), valid, "focus channel")
-    return tuple(numbers)
-
-
 def _dataset(stack: xr.DataArray, arrays: dict[str, da.Array]) -> xr.Dataset:
     attrs = {name: value for name, value in stack.attrs.items() if name not in ("audit", "files")}
     flat = {name: stack.coords[name] for name in ("y", "x") if name in stack.coords}
@@ -300,11 +325,13 @@ def _dataset(stack: xr.DataArray, arrays: dict[str, da.Array]) -> xr.Dataset:
             arrays["image"], dims=("y", "x", "channel"), coords={**flat, **colour}, attrs=attrs
         )
     }
-    if "index" in arrays:
+    if "position" in arrays:
+        found |= depth_maps(stack, arrays)
+    elif "index" in arrays:
         plain = {name: attrs[name] for name in ("pixel_size", "units") if name in attrs}
         index = xr.DataArray(arrays["index"], dims=("y", "x"), coords=flat, attrs={**plain, "unit": "frame"})
-        z = np.asarray(stack.coords["z"].values if "z" in stack.coords else np.arange(stack.sizes["z"]))
-        depth = index.data.map_blocks(_look_up, z.astype(np.float32), dtype=np.float32)
+        z = frame_positions(stack).astype(np.float32)
+        depth = index.data.map_blocks(_look_up, z, dtype=np.float32)
         found["index"] = index
         found["depth"] = xr.DataArray(
             depth, dims=("y", "x"), coords=flat, attrs={**plain, "unit": attrs.get("units", "frame")}

@@ -8,7 +8,7 @@ from typing import Literal
 STACK_DIMS = ("z", "y", "x", "channel")
 """Dims of every stack."""
 
-FusionMethod = Literal["pyramid", "select", "average"]
+FusionMethod = Literal["pyramid", "select", "average", "depth"]
 """Names of the fusion methods, here so that the command line can list them without importing them."""
 
 BaseKind = Literal["average", "energy", "entropy", "focusstack"]
@@ -41,6 +41,10 @@ VARIABLES = {
         Variable("image", ("y", "x", "channel"), None, "", "all-in-focus image"),
         Variable("index", ("y", "x"), "uint16", "frame", "frame that is sharpest at the pixel"),
         Variable("depth", ("y", "x"), "float32", "z", "z of the sharpest frame at the pixel"),
+        Variable("confidence", ("y", "x"), "float32", "", "share of the evidence that lies near the depth"),
+        Variable("sigma", ("y", "x"), "float32", "z", "standard deviation of the depth"),
+        Variable("valid", ("y", "x"), "bool", "", "there is texture above the noise"),
+        Variable("unobserved", ("y", "x"), "bool", "", "nearer objects' defocus covers the pixel when sharp"),
         Variable("focus", ("z", "y", "x"), "float32", "", "focus measure"),
         Variable("density", ("y", "x"), "float32", "", "kernel density of focus"),
     )

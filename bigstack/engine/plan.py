@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import asdict, dataclass
+from math import lcm
 from typing import Any
 
-from bigstack.engine.tiles import SUB_TILE, even_split
+from bigstack.engine.tiles import SUB_TILE, block_of, sub_tiles
 from bigstack.errors import InputError, MemoryLimitError
 from bigstack.geometry import Tile
 from bigstack.io.source import Source
@@ -106,6 +107,8 @@ def plan(
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}")
+    if tile is None:
+        multiple = _whole_blocks(block_of(fold), multiple)
     sizes = _sizes(source, workers, multiple, full_width) if tile is None else [(tile, tile)]
     smallest: Plan | None = None
     for wanted in sizes:
@@ -205,6 +208,14 @@ def _cost(
 
 def _padded_pixels(fold: Fold, size: tuple[int, int]) -> tuple[int, int]:
     """Pixels of all sub-tiles of a tile with their halos, and of the largest one."""
-    parts = even_split(Tile(0, size[0], 0, size[1]), SUB_TILE, fold.grid)
-    pixels = [(p.shape[0] + 2 * fold.halo) * (p.shape[1] + 2 * fold.halo) for p in parts]
-    return sum(pixels), max(pixels)
+    parts = sub_tiles(fold, Tile(0, size[0], 0, size[1]), SUB_TILE)
+    sides = [[max(side, block_of(fold)) + 2 * fold.halo for side in part.shape] for part in parts]
+    return sum(y * x for y, x in sides), max(y * x for y, x in sides)
+
+
+def _whole_blocks(block: int, multiple: tuple[int, int]) -> tuple[int, int]:
+    """Steps of tile borders that cut no canonical block, as its pixels would be computed for each tile."""
+    if not block:
+        return multiple
+    y, x = (lcm(step, block) for step in multiple)
+    return (y, x) if max(y, x) <= LARGEST else multiple

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import dask.array as da
@@ -57,7 +57,9 @@ class Job:
 
     def outer(self, tile: Tile) -> Tile:
         """The tile with its halo."""
-        return tile.pad(self.fold.halo, within=self.shape[1:3], grid=self.fold.grid)
+        within = self.shape[1:3]
+        whole = tile.pad(0, within=within, grid=block_of(self.fold)) if block_of(self.fold) else tile
+        return whole.pad(self.fold.halo, within=within, grid=self.fold.grid)
 
 
 @dataclass
@@ -235,7 +237,7 @@ def fold_tile(job: Job, source: Source, tile: Tile, frames: range) -> Any:
 
 def _start_parts(job: Job, tile: Tile, frames: range, tall: dict[str, np.ndarray]) -> list[Part]:
     parts = []
-    for core in even_split(tile, job.sub_tile, job.fold.grid):
+    for core in sub_tiles(job.fold, tile, job.sub_tile):
         padded = job.outer(core)
         window = Window(padded.shape, core.inside(padded), frames, job.shape[3], job.dtype)
         views = {
@@ -244,6 +246,26 @@ def _start_parts(job: Job, tile: Tile, frames: range, tall: dict[str, np.ndarray
         }
         parts.append(Part(core, padded, job.fold.start(window, views)))
     return parts
+
+
+def block_of(fold: Fold) -> int:
+    """Side of a fold's canonical blocks, 0 when it has none (see `Fold`)."""
+    return getattr(fold, "block", 0)
+
+
+def sub_tiles(fold: Fold, tile: Tile, side: int | None) -> list[Tile]:
+    """Pieces of a tile that are worked on at a time: near `side`, or within the fold's canonical blocks."""
+    block = block_of(fold)
+    if not block:
+        return even_split(tile, side, fold.grid)
+    rows, columns = (_blocks(*span, block) for span in ((tile.y0, tile.y1), (tile.x0, tile.x1)))
+    return [Tile(*y, *x) for y in rows for x in columns]
+
+
+def _blocks(start: int, stop: int, block: int) -> list[tuple[int, int]]:
+    """Cut ``start`` to ``stop`` at the multiples of `block`."""
+    edges = [start, *range((start // block + 1) * block, stop, block), stop]
+    return list(pairwise(edges))
 
 
 def even_split(tile: Tile, side: int | None, grid: int) -> list[Tile]:

@@ -52,6 +52,10 @@ class Fold(Protocol):
     `halo` is the number of pixels around the tile that its result depends on; the padded tile's origin is
     a multiple of `grid`. Frames come in the order of z. Folds are small frozen values with a
     deterministic dask token: they hold parameters, never pixels.
+
+    A fold of a method whose support has no bound has an attribute `block`, a multiple of `grid`: its result
+    is defined on canonical blocks, squares of that side on a fixed grid, each with its halo. Whatever the
+    tiles are, its padded windows are then those of whole blocks, and the engine cuts tiles at their edges.
     """
 
     @property

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import cv2
 import numpy as np
 
-RADIUS = 12
+RADIUS = 16
 """Pixels that the window reaches."""
-_COLOUR, _PER_NOISE = 4.0, 3.0  # standard deviation of colours that count as one surface, levels of 255
+_COLOUR, _PER_NOISE = 12.0, 5.0  # standard deviation of colours that count as one surface, levels of 255
 _BIAS = 0.12  # frames: error of a median on a sloping surface, where its own noise is none
 _OUTLIER = (0.5, 1.0)  # frames off the median that make a depth a wrong one
 
 
-def guided_median(
-    depth: np.ndarray, guide: np.ndarray, noise: float, *, radius: int = RADIUS
-) -> np.ndarray:
+_ALONE = Lock()
+
+
+def guided_median(depth: np.ndarray, guide: np.ndarray, noise: float, *, radius: int = RADIUS) -> np.ndarray:
     """Return the weighted median (y, x) float32 of a depth map.
 
     Weights fall with the distance of colours (Zhang, Xu and Jia 2014, doi:10.1109/CVPR.2014.364). OpenCV's
@@ -34,7 +37,12 @@ def guided_median(
     colour = _COLOUR + _PER_NOISE * noise
     joint = guide[..., 0] if guide.shape[2] == 1 else guide
     joint, depth = np.ascontiguousarray(joint), np.ascontiguousarray(depth, np.float32)
-    return cv2.ximgproc.weightedMedianFilter(joint, depth, radius, colour, cv2.ximgproc.WMF_EXP)
+    # OpenCV's filter crashes when two threads are in it, and clusters colours from a random start.
+    with _ALONE:
+        cv2.setRNGSeed(0)
+        return cv2.ximgproc.weightedMedianFilter(
+            joint, depth, radius, sigma=colour, weightType=cv2.ximgproc.WMF_EXP
+        )
 
 
 def refine(depth: np.ndarray, spread: np.ndarray, median: np.ndarray, radius: int = RADIUS) -> np.ndarray:

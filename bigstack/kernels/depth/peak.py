@@ -53,9 +53,8 @@ def _spread(excess: np.ndarray, bend: np.ndarray) -> np.ndarray:
 
 def _smooth_log(layer: np.ndarray) -> np.ndarray:
     excess = np.maximum(layer - np.float32(1), 0)
-    smooth = cv2.GaussianBlur(excess, (0, 0), _SMOOTH)
-    smooth += np.float32(_FLOOR)
-    return np.log(smooth, out=smooth)
+    smooth: np.ndarray = cv2.GaussianBlur(excess, (0, 0), _SMOOTH)
+    return np.log(smooth + np.float32(_FLOOR))
 
 
 def _triple(volume: np.ndarray, middle: np.ndarray) -> np.ndarray:
@@ -69,7 +68,5 @@ def _vertex(triple: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.n
     before, at, after = triple
     bend = 2 * at - before - after
     usable = bend > 1e-4
-    offset = np.divide(
-        0.5 * (after - before), bend, out=np.sign(low + high).astype(np.float32), where=usable
-    )
+    offset = np.divide(0.5 * (after - before), bend, out=np.sign(low + high).astype(np.float32), where=usable)
     return np.clip(offset, low, high), np.where(usable, bend, 0)

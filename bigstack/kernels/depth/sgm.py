@@ -9,8 +9,10 @@ import numpy as np
 
 SCALE = 32
 """Steps of a cost of 1."""
-_MOST = 200.0  # costs beyond it cannot be told from it: eight paths' sum must fit uint16
+_MOST = 180.0  # costs beyond it cannot be told from it: eight paths' sum must fit uint16
 STEP, JUMP = 4.0, 24.0
+MOST_JUMP = 50.0
+"""Prices up to here leave eight paths' sums in uint16."""
 
 
 def regularise(log: np.ndarray, step: float = STEP, jump: float = JUMP) -> np.ndarray:

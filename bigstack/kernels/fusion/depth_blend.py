@@ -12,17 +12,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from bigstack.kernels.depth.cone import BLUR, clean_until
 from bigstack.kernels.depth.noise import band_gain
 from bigstack.kernels.luminance import luminance
 
-LEVELS = 5
-BLUR = 1.2
-"""Growth of the blur's radius from frame to frame, pixels: a guess, which costs at most 0.1 dB."""
-_NARROW, _WIDE = 0.2, 4.0  # bounds of the Gaussian along z, frames
+LEVELS = 6
+_NARROW, _WIDE = 0.1, 4.0  # bounds of the Gaussian along z, frames
 _LAYERED = (0.7, 1.5)  # range of frames, beyond that of the surface's slope, that asks for selection
 _POWER = 4  # of energy, in selection: the sharpest wins, equals share
-_MISSED = 5.0  # energy elsewhere over that at the depth which says that the depth is wrong
-_BASE = 1.0  # Gaussian of the base level along z, frames
+_MISSED = 1.5  # energy elsewhere over that at the depth which says that the depth is wrong
+_BEFORE, _BEHIND = 0.5, 0.5  # frames about the allowed range
+_FEWEST, _STRONG = 200, 0.5  # pixels that tell how contrast falls: so many, beyond this quantile of energy
+_MADE_UP = 1e-12  # weight that pixels without data keep, for places where no frame has any
+_BASE = 4.0  # Gaussian of the base level along z, frames
 
 
 @dataclass
@@ -36,7 +38,14 @@ class Plan:
     """Variance of the noise in the level's luma."""
 
 
-def depth_blend(frames: np.ndarray, depth: np.ndarray, sigma: float, valid: np.ndarray | None = None) -> np.ndarray:
+def depth_blend(
+    frames: np.ndarray,
+    depth: np.ndarray,
+    sigma: float,
+    valid: np.ndarray | None = None,
+    *,
+    channels: tuple[int, ...] = (),
+) -> np.ndarray:
     """Fuse frames (z, y, x, channel) by their depth; the image is float32, neither clipped nor rounded.
 
     Parameters
@@ -49,12 +58,19 @@ def depth_blend(frames: np.ndarray, depth: np.ndarray, sigma: float, valid: np.n
         Standard deviation of the luma's noise, grey levels.
     valid
         Where the frames' pixels are real (z, y, x) bool, None when all are.
+    channels
+        Those that focus is measured on, all when empty.
     """
     levels = level_count(depth.shape)
-    energies = _energies(frames, levels)
+    energies = _energies(frames, levels, channels)
     plans = _plans(depth, levels, sigma)
-    weights = [_weights(energy, plan, level) for level, (energy, plan) in enumerate(zip(energies, plans, strict=False))]
+    weights = [
+        _weights(energy, plan, level)
+        for level, (energy, plan) in enumerate(zip(energies, plans[:-1], strict=True))
+    ]
     weights.append(_base_weights(plans[-1].low, len(frames)))
+    if valid is not None and not valid.all():
+        _only_real(weights, valid)
     return _blend(frames, weights, levels)
 
 
@@ -63,10 +79,10 @@ def level_count(shape: tuple[int, ...]) -> int:
     return max(1, min(LEVELS, int(np.log2(max(2, min(shape)))) - 1))
 
 
-def _energies(frames: np.ndarray, levels: int) -> list[np.ndarray]:
+def _energies(frames: np.ndarray, levels: int, channels: tuple[int, ...]) -> list[np.ndarray]:
     found: list[list[np.ndarray]] = [[] for _ in range(levels)]
     for frame in frames:
-        low = luminance(frame.astype(np.float32))
+        low = luminance(frame.astype(np.float32), channels)
         for level in range(levels):
             band, low = _split(low)
             np.multiply(band, band, out=band)
@@ -77,31 +93,6 @@ def _energies(frames: np.ndarray, levels: int) -> list[np.ndarray]:
 def _split(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low = cv2.pyrDown(image)
     return cv2.subtract(image, cv2.pyrUp(low, dstsize=image.shape[1::-1])), low
-
-
-def clean_until(depth: np.ndarray, blur: float = BLUR) -> np.ndarray:
-    """Return the last frame (y, x) in which the pixel is free of nearer objects' defocus.
-
-    The least of ``depth + distance / blur`` over all pixels, by two sweeps of a chamfer distance.
-    """
-    near = depth.astype(np.float32)
-    _sweep(near, np.float32(1 / blur))
-    _sweep(near[::-1], np.float32(1 / blur))
-    return near
-
-
-def _sweep(near: np.ndarray, step: np.float32) -> None:
-    diagonal = np.float32(np.sqrt(2)) * step
-    ramp = np.arange(near.shape[1], dtype=np.float32) * step
-    for y in range(len(near)):
-        row = near[y]
-        if y:
-            above = near[y - 1]
-            np.minimum(row, above + step, out=row)
-            np.minimum(row[1:], above[:-1] + diagonal, out=row[1:])
-            np.minimum(row[:-1], above[1:] + diagonal, out=row[:-1])
-        np.minimum(row, np.minimum.accumulate(row - ramp) + ramp, out=row)
-        np.minimum(row, (np.minimum.accumulate((row + ramp)[::-1])[::-1]) - ramp, out=row)
 
 
 def _plans(depth: np.ndarray, levels: int, sigma: float) -> list[Plan]:
@@ -119,13 +110,14 @@ def _weights(energy: np.ndarray, plan: Plan, level: int) -> np.ndarray:
     """Weights (z, y, x) of one level, which sum to 1."""
     z = np.arange(len(energy), dtype=np.float32)[:, None, None]
     best = energy.max(axis=0)
-    wide = _width(cv2.blur(best, (5, 5)) / np.float32(plan.noise), level)
-    smooth = np.exp(-np.square((z - plan.depth) / wide) / 2)
-    smooth /= smooth.sum(axis=0)
     nearest = np.clip(np.rint(plan.depth), 0, len(energy) - 1).astype(np.intp)
     at = np.take_along_axis(energy, nearest[None], axis=0)[0]
+    loss = contrast_loss(energy, nearest, at, plan.noise, level)
+    wide = _width(cv2.blur(best, (5, 5)) / np.float32(plan.noise), loss)
+    smooth = np.exp(-np.square((z - plan.depth) / wide) / 2)
+    smooth /= smooth.sum(axis=0)
     missed = best > _MISSED * (at + 4 * np.float32(plan.noise))
-    inside = ((z >= plan.low - 0.5) & (z <= plan.high + 0.5)) | missed
+    inside = ((z >= plan.low - _BEFORE) & (z <= plan.high + _BEHIND)) | missed
     chosen = np.where(inside, energy, 0)
     chosen /= np.maximum(chosen.max(axis=0), np.float32(1e-12))
     chosen **= _POWER
@@ -136,17 +128,45 @@ def _weights(energy: np.ndarray, plan: Plan, level: int) -> np.ndarray:
     return smooth
 
 
-def _width(ratio: np.ndarray, level: int) -> np.ndarray:
+def contrast_loss(energy: np.ndarray, nearest: np.ndarray, at: np.ndarray, noise: float, level: int) -> float:
+    """Return how fast contrast falls with defocus: k, where it is ``exp(-k * (frames from focus)**2)``.
+
+    The median over the level's strongest pixels; of a lens of `BLUR` pixels a frame where too few tell.
+    """
+    guess = (BLUR / (2 * 2**level)) ** 2
+    inside = (nearest > 0) & (nearest < len(energy) - 1) & (at > 20 * noise)
+    if np.count_nonzero(inside) < _FEWEST:
+        return guess
+    inside &= at >= np.quantile(at[inside], _STRONG)
+    y, x = np.nonzero(inside)
+    n = nearest[y, x]
+    beside = np.log(energy[n - 1, y, x] + noise) + np.log(energy[n + 1, y, x] + noise)
+    fall = np.log(at[y, x] + noise) - beside / 2
+    return float(np.clip(np.median(fall) / 2, guess / 3, guess * 6))
+
+
+def _width(ratio: np.ndarray, loss: float) -> np.ndarray:
     """Gaussian along z, frames, at which loss of contrast and noise together are least."""
     snr = np.maximum(ratio - np.float32(2.5), np.float32(0.02))
-    loss = (BLUR / (2 * 2**level)) ** 4 * 8 * np.sqrt(np.pi)
-    return np.clip((snr * np.float32(loss)) ** np.float32(-0.2), _NARROW, _WIDE)
+    return np.clip((snr * np.float32(8 * np.sqrt(np.pi) * loss**2)) ** np.float32(-0.2), _NARROW, _WIDE)
 
 
 def _base_weights(near: np.ndarray, frames: int) -> np.ndarray:
     z = np.arange(frames, dtype=np.float32)[:, None, None]
     weights = np.exp(-np.square((z - np.clip(near, 0, frames - 1)) / np.float32(_BASE)) / 2)
     return weights / weights.sum(axis=0)
+
+
+def _only_real(weights: list[np.ndarray], valid: np.ndarray) -> None:
+    """Take the weight from coefficients that made-up pixels have a part in, unless all frames' have one."""
+    for z, mask in enumerate(valid):
+        bad = (~mask).astype(np.uint8)
+        for weight in weights:
+            # The Laplacian and its low-pass reach two pixels of their level, and one more for its neighbours.
+            weight[z][cv2.dilate(bad, np.ones((7, 7), np.uint8)) > 0] *= np.float32(_MADE_UP)
+            bad = np.ascontiguousarray(cv2.dilate(bad, np.ones((5, 5), np.uint8))[::2, ::2])
+    for weight in weights:
+        weight /= np.maximum(weight.sum(axis=0), np.float32(1e-30))
 
 
 def _blend(frames: np.ndarray, weights: list[np.ndarray], levels: int) -> np.ndarray:

@@ -1,0 +1,104 @@
+"""Depth from focus: from a stack to a depth map with its uncertainty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dask.array as da
+import xarray as xr
+
+from bigstack.engine.channels import channel_numbers
+from bigstack.engine.depth_maps import depth_maps
+from bigstack.engine.layout import Layout
+from bigstack.engine.plan import DEFAULT_LIMIT, Plan, available_workers, parse_bytes, plan
+from bigstack.engine.stacks import check_stack
+from bigstack.kernels.depth.blocks import depth_blocks
+
+
+def depth_from_focus(
+    stack: xr.DataArray,
+    *,
+    focus_channel: str | int | list[str | int] | None = None,
+    noise: float | None = None,
+    radius: int = 16,
+    step: float = 4.0,
+    jump: float = 24.0,
+    blur: float = 1.2,
+    tile: int | tuple[Any, Any] | None = None,
+    memory_limit: int | str = DEFAULT_LIMIT,
+) -> xr.Dataset:
+    """Find the depth of every pixel from where it is sharp, lazily.
+
+    Evidence is gathered over a tree of six scales, from squared Laplacians set against the noise; it is
+    regularised along paths from eight sides (Hirschmueller 2008, doi:10.1109/TPAMI.2007.1166), refined
+    between frames by parabolas, and by a median weighted by the colours of the pixels in focus
+    (Zhang et al. 2014, doi:10.1109/CVPR.2014.364).
+
+    The result is defined on canonical blocks, so no tile, chunk, worker or region ever changes a bit of it.
+
+    Parameters
+    ----------
+    stack
+        Lazy stack (z, y, x, channel) of uint8, uint16 or float32, as `bigstack.open_stack` gives; z need
+        not be evenly spaced.
+    focus_channel
+        Channel, or channels, by name or number, that focus is measured on; all when not given.
+    noise
+        Standard deviation of the pixels' noise in grey levels; found in each block when not given.
+    radius
+        Pixels that the weighted median reaches; 0 leaves it out.
+    step, jump
+        Prices of a depth that differs from a neighbour's by one frame, and by any number of frames, in units
+        of the log likelihood. Larger ones make smoother maps.
+    blur
+        Growth of the radius of the blur from one frame to the next, in pixels: `unobserved` depends on it.
+    tile
+        Pixels a side of the output tiles, or (y, x) of them; as `memory_limit` allows when not given.
+        Multiples of the blocks (512 pixels for 11 to 45 frames) cost least.
+    memory_limit
+        Memory of one process, bytes or a text such as ``"2GB"``.
+
+    Returns
+    -------
+    Dataset
+        All (y, x): ``depth`` float32 in the units of z, between frames too; ``index`` uint16, the nearest
+        frame; ``confidence`` float32, the share from 0 to 1 of the evidence that lies within 1.5 frames of
+        the depth; ``sigma`` float32, the depth's standard deviation in the units of z; ``valid`` bool, False
+        where there is no texture above the noise at any scale; ``unobserved`` bool, True where nearer
+        objects' defocus covers the pixel in the frames that have it in focus.
+
+    Raises
+    ------
+    InputError
+        For an unknown channel, an impossible option, or a stack of another dtype.
+    MemoryLimitError
+        When one block of all frames does not fit `memory_limit`.
+
+    Examples
+    --------
+    >>> from bigstack.synthetic import render_stack
+    >>> scene = render_stack(depth="bump", shape=(96, 128), frames=6, seed=3)
+    >>> found = depth_from_focus(scene.stack).compute()
+    >>> bool(abs(found.depth - scene.truth.depth.compute()).median() < 0.1)
+    True
+    """
+    check_stack(stack)
+    fold = depth_blocks(
+        stack.sizes["z"],
+        channels=channel_numbers(stack, focus_channel),
+        noise=noise,
+        radius=radius,
+        step=step,
+        jump=jump,
+        blur=blur,
+    )
+    limit = parse_bytes(memory_limit)
+
+    def planner(fold: Any, source: Any, passes: int) -> Plan:
+        return plan(fold, source, workers=available_workers(), memory_limit=limit, passes=passes)
+
+    array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
+    tiles = Layout(tile=tile, planner=planner).first(fold, array)
+    maps = depth_maps(stack, {name: tiles.output(name) for name in fold.outputs})
+    attrs = {name: value for name, value in stack.attrs.items() if name not in ("audit", "files")}
+    return xr.Dataset(maps, attrs=attrs)

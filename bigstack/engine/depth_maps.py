@@ -1,0 +1,47 @@
+"""Depth in frames, as tiles give it, as maps in the units of a stack's z."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from bigstack.kernels.depth.units import depth_at, deviation_at
+
+
+def frame_positions(stack: xr.DataArray) -> np.ndarray:
+    """Z of each frame; its number where the stack does not tell."""
+    z = stack.coords["z"].values if "z" in stack.coords else np.arange(stack.sizes["z"])
+    return np.asarray(z, np.float64)
+
+
+def depth_maps(stack: xr.DataArray, arrays: dict[str, da.Array]) -> dict[str, xr.DataArray]:
+    """Name, scale and label what `DepthBlocks` gives: its maps but the image."""
+    z = frame_positions(stack)
+    position = arrays["position"]
+    data = {
+        "depth": da.map_blocks(depth_at, position, z, dtype=np.float32),
+        "index": arrays["index"],
+        "confidence": arrays["confidence"],
+        "sigma": da.map_blocks(deviation_at, arrays["deviation"], position, z, dtype=np.float32),
+        "valid": arrays["valid"],
+        "unobserved": arrays["unobserved"],
+    }
+    unit = str(stack.attrs.get("units", "frame"))
+    units = {"depth": unit, "sigma": unit, "index": "frame"}
+    kept = {name: stack.attrs[name] for name in ("pixel_size", "units") if name in stack.attrs}
+    flat = {name: stack.coords[name] for name in ("y", "x") if name in stack.coords}
+    label = _labeller(flat, kept)
+    return {name: label(values, units.get(name)) for name, values in data.items()}
+
+
+def _labeller(
+    flat: dict[str, xr.DataArray], kept: dict[str, object]
+) -> Callable[[da.Array, str | None], xr.DataArray]:
+    def label(values: da.Array, unit: str | None) -> xr.DataArray:
+        attrs = kept if unit is None else {**kept, "unit": unit}
+        return xr.DataArray(values, dims=("y", "x"), coords=flat, attrs=attrs)
+
+    return label

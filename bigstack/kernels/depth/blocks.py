@@ -1,0 +1,185 @@
+"""Depth, and the image fused by it, of canonical blocks: a fold that keeps the frames of each block.
+
+Regularisation has no bounded support, so its result is defined on a fixed grid of blocks with a fixed
+halo: that it lies in other tiles changes nothing. With a halo of 128 pixels the blocks' labels are those
+of the whole image but for single pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bigstack.errors import InputError
+from bigstack.kernels.depth.cone import BLUR
+from bigstack.kernels.depth.estimate import Estimate, estimate
+from bigstack.kernels.depth.median import RADIUS
+from bigstack.kernels.depth.sgm import JUMP, MOST_JUMP, STEP
+from bigstack.kernels.fold import Output, Window
+from bigstack.kernels.fusion.depth_blend import depth_blend
+
+HALO = 128
+"""Pixels around a block that its result takes into account."""
+
+GRID = 32
+"""Blocks' windows start where the coarsest level of the tree has a sample."""
+
+BLOCKS = (1024, 512, 256)
+"""Sides of blocks, the largest that `BUDGET` allows; they depend on nothing but the number of frames."""
+
+BUDGET = 700_000_000
+"""Bytes that the work on one block may take."""
+
+SCRATCH = 26
+"""Bytes of scratch of a pixel and frame (measured)."""
+
+
+MOST_RADIUS = 32
+"""Pixels: the halo leaves room for no wider median."""
+
+
+def block_side(frames: int) -> int:
+    """Side of the canonical blocks of stacks of so many frames.
+
+    Examples
+    --------
+    >>> block_side(10), block_side(20), block_side(200)
+    (1024, 512, 256)
+    """
+    fitting = (side for side in BLOCKS if (side + 2 * HALO) ** 2 * frames * SCRATCH <= BUDGET)
+    return next(fitting, BLOCKS[-1])
+
+
+@dataclass
+class State:
+    """The frames of one padded block, and where they are real."""
+
+    window: Window
+    frames: np.ndarray
+    valid: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class DepthBlocks:
+    """Fold that gathers a block's frames and finds their depth when all are there.
+
+    `fused` asks for the image too. `noise` is the standard deviation of the pixels' noise in grey levels,
+    found block by block when None. `radius` is the reach of the guided median, 0 for none; `step` and
+    `jump` the prices of depth changes; `blur` how much a blur's radius grows from frame to frame.
+    """
+
+    block: int
+    channels: tuple[int, ...] = ()
+    fused: bool = False
+    noise: float | None = None
+    radius: int = RADIUS
+    step: float = STEP
+    jump: float = JUMP
+    blur: float = BLUR
+    halo: int = field(default=HALO, init=False)
+    grid: int = field(default=GRID, init=False)
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """Maps of the depth in frames, and `image` when wanted."""
+        found = {
+            "position": Output(("y", "x"), "float32"),
+            "index": Output(("y", "x"), "uint16"),
+            "confidence": Output(("y", "x"), "float32"),
+            "deviation": Output(("y", "x"), "float32"),
+            "valid": Output(("y", "x"), "bool"),
+            "unobserved": Output(("y", "x"), "bool"),
+        }
+        return {"image": Output(("y", "x", "channel")), **found} if self.fused else found
+
+    def merges(self, dtype: np.dtype) -> bool:
+        """Frames of blocks of z are put after each other."""
+        return True
+
+    def bytes_per_pixel(self, frames: int, channels: int, dtype: np.dtype) -> tuple[float, float]:
+        """The frames themselves, and the volumes of evidence and weights."""
+        return frames * (channels * dtype.itemsize), frames * SCRATCH + 100
+
+    def start(self, window: Window, out: Mapping[str, np.ndarray]) -> State:
+        """Room for the frames."""
+        shape = (len(window.frames), *window.shape, window.channels)
+        return State(window, np.empty(shape, window.dtype))
+
+    def add(self, state: State, frame: np.ndarray, z: int, valid: np.ndarray | None, work: dict) -> None:
+        """Keep the frame."""
+        at = z - state.window.frames.start
+        state.frames[at] = frame
+        if valid is None:
+            return
+        if state.valid is None:
+            state.valid = np.ones(state.frames.shape[:3], bool)
+        state.valid[at] = valid
+
+    def merge(self, early: State, late: State) -> State:
+        """All frames in their order."""
+        frames = np.concatenate([early.frames, late.frames])
+        if early.valid is None and late.valid is None:
+            return State(early.window, frames)
+        masks = [np.ones(s.frames.shape[:3], bool) if s.valid is None else s.valid for s in (early, late)]
+        return State(early.window, frames, np.concatenate(masks))
+
+    def finish(self, state: State) -> dict[str, Any]:
+        """Maps of the tile, of those of the whole block."""
+        found = estimate(
+            state.frames,
+            state.valid,
+            channels=self.channels,
+            noise=self.noise,
+            radius=self.radius,
+            step=self.step,
+            jump=self.jump,
+            blur=self.blur,
+        )
+        maps = _maps(found)
+        if self.fused:
+            image = depth_blend(state.frames, found.depth, found.noise, state.valid, channels=self.channels)
+            maps["image"] = _as_pixels(image, state.frames.dtype)
+        return {name: np.ascontiguousarray(values[state.window.core]) for name, values in maps.items()}
+
+
+def _maps(found: Estimate) -> dict[str, np.ndarray]:
+    return {
+        "position": found.depth,
+        "index": np.rint(found.depth).astype(np.uint16),
+        "confidence": found.confidence,
+        "deviation": found.sigma,
+        "valid": found.valid,
+        "unobserved": found.unobserved,
+    }
+
+
+def _as_pixels(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind == "f":
+        return image.astype(dtype)
+    return np.clip(np.rint(image), 0, np.iinfo(dtype).max).astype(dtype)
+
+
+def depth_blocks(
+    frames: int,
+    *,
+    channels: tuple[int, ...] = (),
+    fused: bool = False,
+    noise: float | None = None,
+    radius: int = RADIUS,
+    step: float = STEP,
+    jump: float = JUMP,
+    blur: float = BLUR,
+) -> DepthBlocks:
+    """Fold of a stack of so many frames; options that make no sense are refused."""
+    if noise is not None and not noise >= 0:
+        raise InputError(f"noise is a standard deviation in grey levels, from 0 up, got {noise!r}")
+    if not 0 <= radius <= MOST_RADIUS:
+        raise InputError(f"radius must be 0 to {MOST_RADIUS} pixels, got {radius!r}")
+    if not 0 <= step <= jump <= MOST_JUMP:
+        raise InputError(f"prices must be 0 <= step <= jump <= {MOST_JUMP}, got step {step}, jump {jump}")
+    if not blur > 0:
+        raise InputError(f"blur is a growth in pixels a frame, above 0, got {blur!r}")
+    return DepthBlocks(block_side(frames), channels, fused, noise, radius, step, jump, blur)

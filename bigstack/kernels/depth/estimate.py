@@ -1,0 +1,124 @@
+"""Depth of a block of frames, and how far it can be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bigstack.kernels.depth.cone import BLUR, clean_until
+from bigstack.kernels.depth.median import RADIUS, guided_median, refine
+from bigstack.kernels.depth.noise import noise_sigma
+from bigstack.kernels.depth.peak import sub_frame
+from bigstack.kernels.depth.sgm import regularise
+from bigstack.kernels.depth.tree import gather
+from bigstack.kernels.depth.uncertainty import confidence, deviation
+from bigstack.kernels.luminance import luminance
+
+TEXTURE = 3.5
+"""Energy over the noise's own, less one, from which on a place counts as textured: noise alone reaches it
+in less than one pixel of a hundred."""
+_ROUNDING = 12**-0.5  # standard deviation of rounding to whole numbers
+_WEIGHTS = 0.67  # of independent channels' noise, in luma
+
+
+@dataclass
+class Estimate:
+    """Maps (y, x) of one block, in frames."""
+
+    depth: np.ndarray
+    """float32, with fractions."""
+    sigma: np.ndarray
+    """Standard deviation of the depth, float32."""
+    confidence: np.ndarray
+    """Share of the evidence that lies near the depth, 0 to 1, float32."""
+    valid: np.ndarray
+    """bool: there is texture above the noise at some scale."""
+    unobserved: np.ndarray
+    """bool: nearer objects' defocus covers the pixel whenever it is in focus."""
+    noise: float
+    """Standard deviation of the luma's noise."""
+
+
+def estimate(
+    frames: np.ndarray,
+    valid: np.ndarray | None = None,
+    *,
+    channels: tuple[int, ...] = (),
+    noise: float | None = None,
+    radius: int = RADIUS,
+    step: float = 4.0,
+    jump: float = 24.0,
+    blur: float = BLUR,
+) -> Estimate:
+    """Find the depth of frames (z, y, x, channel) by their focus.
+
+    Parameters
+    ----------
+    frames
+        uint8, uint16 or float32.
+    valid
+        Where pixels are real (z, y, x) bool, None when all are.
+    channels
+        Those that focus is measured on, all when empty.
+    noise
+        Standard deviation of the pixels' noise in grey levels, found from the frames when None.
+    radius
+        Pixels that the guided median reaches, 0 for none.
+    step, jump
+        Prices of neighbours one frame, and any number of frames, apart.
+    blur
+        Growth of the blur's radius from frame to frame, pixels.
+    """
+    lumas = np.stack([luminance(frame.astype(np.float32), channels) for frame in frames])
+    sigma = luma_noise(lumas, frames.dtype, frames.shape[3], noise)
+    evidence = gather(lumas, sigma, None if valid is None else ~valid)
+    del lumas
+    label = regularise(evidence.log, step, jump).argmin(axis=0)
+    first, spread = sub_frame(label, evidence.energy, evidence.log)
+    depth = first
+    for _ in range(2 if radius else 0):
+        guide = guide_of(frames, depth)
+        scale = guide.scale * sigma / _WEIGHTS
+        depth = refine(depth, spread, guided_median(depth, guide.image, scale, radius=radius), radius)
+    depth = np.clip(depth, 0, len(frames) - 1)
+    return Estimate(
+        depth,
+        deviation(evidence.log, depth, first, spread),
+        confidence(evidence.log, depth),
+        evidence.snr >= TEXTURE,
+        depth - clean_until(depth, blur) > 1,
+        sigma,
+    )
+
+
+def luma_noise(lumas: np.ndarray, dtype: np.dtype, channels: int, noise: float | None) -> float:
+    """Standard deviation of the luma's noise: as given for the pixels, or as found."""
+    if noise is not None:
+        return max(noise * (_WEIGHTS if channels == 3 else channels**-0.5), 1e-12)
+    # Without noise some must be assumed: that of rounding, or a little of the range.
+    floor = _ROUNDING if dtype.kind == "u" else 1e-5 * max(float(np.ptp(lumas)), 1e-20)
+    return noise_sigma(lumas, floor)
+
+
+@dataclass
+class Guide:
+    """An image of 8 bits that depth edges should follow, and its levels a grey level of the frames."""
+
+    image: np.ndarray
+    scale: float
+
+
+def guide_of(frames: np.ndarray, depth: np.ndarray) -> Guide:
+    """Pixels of the frames at the depth, as 8 bits."""
+    label = np.clip(np.rint(depth), 0, len(frames) - 1).astype(np.intp)
+    image = np.take_along_axis(frames, label[None, ..., None], axis=0)[0]
+    if image.shape[2] not in (1, 3):
+        image = luminance(image.astype(np.float32))[..., None]
+    if image.dtype == np.uint8:
+        return Guide(image, 1.0)
+    low, high = float(image.min()), float(image.max())
+    scale = 255 / max(high - low, 1e-20)
+    return Guide(
+        np.rint((image.astype(np.float32) - np.float32(low)) * np.float32(scale)).astype(np.uint8), scale
+    )
