@@ -20,7 +20,7 @@ from bigstack.correct import (
     denoise,
     estimate_balance,
     estimate_hot_pixels,
-    estimate_noise,
+    estimate_noise_sigma,
     estimate_vignetting,
 )
 from bigstack.engine.corrected import CorrectedSource
@@ -317,7 +317,7 @@ def test_noise_is_estimated_and_removed(dtype):
     clean = render_stack(noise=(0.0, 0.0), **options).stack.values.astype(float)
     stack = render_stack(noise=(6.0, 0.0), **options).stack
     unit = TOPS[dtype] / 255
-    np.testing.assert_allclose(estimate_noise(stack), 6 * unit, rtol=0.12)
+    np.testing.assert_allclose(estimate_noise_sigma(stack), 6 * unit, rtol=0.12)
     result = denoise(stack)
     assert result.dtype == stack.dtype
 

@@ -59,7 +59,7 @@ class HotPixelRule(click.ParamType):
 
 correction_options = options.combined(
     click.option(
-        "--balance", type=click.Choice(get_args(Space)), callback=_in_turn,
+        "--balance", type=click.Choice(get_args(Space), case_sensitive=False), callback=_in_turn,
         help="Give all frames equal brightness: of luminance, each channel, or levels of a colour space.",
     ),
     click.option("--balance-curve", type=click.Choice(get_args(Curve)), help="balance: its curves [linear]."),

@@ -6,7 +6,7 @@ copy of the stack, and fuses in one pass with what comes after it.
 
 from bigstack.correct.balance import correct_balance, estimate_balance
 from bigstack.correct.hot_pixels import correct_hot_pixels, estimate_hot_pixels
-from bigstack.correct.noise import denoise, estimate_noise
+from bigstack.correct.noise import denoise, estimate_noise_sigma
 from bigstack.correct.stacks import apply_correction
 from bigstack.correct.vignetting import correct_vignetting, estimate_vignetting
 
@@ -18,6 +18,6 @@ __all__ = [
     "denoise",
     "estimate_balance",
     "estimate_hot_pixels",
-    "estimate_noise",
+    "estimate_noise_sigma",
     "estimate_vignetting",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from bigstack.correct.noise import estimate_noise
+from bigstack.correct.noise import estimate_noise_sigma
 from bigstack.correct.stacks import apply_correction, expect, per_channel, source_of_stack, spread_frames
 from bigstack.engine.photometry import BlurProbe, SpikeProbe, bands, over_tiles
 from bigstack.errors import InputError
@@ -89,7 +89,7 @@ def estimate_hot_pixels(
             )
         # One grey level of an integer is within rounding.
         step = 0.0 if source.dtype.kind == "f" else 1.0
-        limits = tuple(max(sigmas * sigma, step) for sigma in estimate_noise(stack))
+        limits = tuple(max(sigmas * sigma, step) for sigma in estimate_noise_sigma(stack))
         probe = SpikeProbe(frames, limits, share)
     tiles = bands(source, 8 * source.shape[3])
     found = np.concatenate(over_tiles(probe, source, tiles))

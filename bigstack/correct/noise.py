@@ -14,7 +14,7 @@ from bigstack.geometry.correction import Denoise
 NOISE_FRAMES = 16
 
 
-def estimate_noise(stack: xr.DataArray) -> tuple[float, ...]:
+def estimate_noise_sigma(stack: xr.DataArray) -> tuple[float, ...]:
     """Standard deviation of each channel's noise, in the stack's unit.
 
     The median over frames, at most 16, of the median response to Immerkaer's mask
@@ -28,7 +28,7 @@ def estimate_noise(stack: xr.DataArray) -> tuple[float, ...]:
     >>> import xarray as xr
     >>> noisy = np.random.default_rng(0).normal(90, 4, (2, 200, 200, 1)).astype(np.float32)
     >>> stack = xr.DataArray(da.from_array(noisy), dims=("z", "y", "x", "channel"))
-    >>> round(estimate_noise(stack)[0], 1)
+    >>> round(estimate_noise_sigma(stack)[0], 1)
     4.0
     """
     source = source_of_stack(stack)
@@ -80,5 +80,5 @@ def denoise(
     True
     """
     source = source_of_stack(stack)
-    sigmas = estimate_noise(stack) if noise is None else per_channel(noise, source.shape[3], "noise")
+    sigmas = estimate_noise_sigma(stack) if noise is None else per_channel(noise, source.shape[3], "noise")
     return apply_correction(stack, Denoise(sigmas, strength, search, template))

@@ -128,6 +128,14 @@ def apply_steps(stack: Any, steps: Sequence[Step]) -> tuple[Any, list[Any]]:
     return stack, corrections
 
 
+def digests(corrections: Sequence[Any]) -> dict[str, str]:
+    """What the pixels depend on, for the record of a run: values are long, their digests short."""
+    return {
+        f"correction {n} {value.kind}": sha256(value.to_json().encode()).hexdigest()
+        for n, value in enumerate(corrections, 1)
+    }
+
+
 def summary(value: Any) -> str:
     """One line about a correction, for people.
 
@@ -157,7 +165,7 @@ def _estimate(stack: Any, step: Step) -> Any:
         if "masks" in options:
             return read_masks(options.pop("masks"), channels=stack.sizes["channel"], **options)
         return correct.estimate_hot_pixels(stack, **options)
-    noise = options.pop("noise", None) or correct.estimate_noise(stack)
+    noise = options.pop("noise", None) or correct.estimate_noise_sigma(stack)
     noise = noise * stack.sizes["channel"] if len(noise) == 1 else noise
     return Denoise(tuple(noise), **options)
 
@@ -187,11 +195,7 @@ def _write(
     from bigstack.engine.sources import as_source
     from bigstack.io.record import RunRecord
 
-    # The values decide the pixels; their digests keep the record small.
-    chain = {
-        f"correction {n} {value.kind}": sha256(value.to_json().encode()).hexdigest()
-        for n, value in enumerate(corrections, 1)
-    }
+    chain = digests(corrections)
     reading = {f"reading {name}": value for name, value in job.reading.items()}
     record = RunRecord.of("correct", corrected.attrs["files"], {**chain, **reading})
     sink = _sink(job, corrected, record)
@@ -254,4 +258,4 @@ _SUMMARIES: dict[str, Callable[[Any], str]] = {
     "denoise": _denoise_summary,
 }
 
-__all__ = ["CorrectJob", "CorrectResult", "Step", "apply_steps", "correct_stack", "summary"]
+__all__ = ["CorrectJob", "CorrectResult", "Step", "apply_steps", "correct_stack", "digests", "summary"]

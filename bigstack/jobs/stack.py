@@ -183,7 +183,7 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
     from bigstack.fusion import METHODS, fuse_by, method_options
     from bigstack.io.record import RunRecord
     from bigstack.io.writers import spec_of
-    from bigstack.jobs.correct import apply_steps
+    from bigstack.jobs.correct import apply_steps, digests
 
     choose(job.method, METHODS, "method")
     for name in job.options:
@@ -192,13 +192,13 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {job.method}"
             )
-    stack, _ = apply_steps(open_inputs(job.inputs, job.reading), job.steps)
+    stack, corrections = apply_steps(open_inputs(job.inputs, job.reading), job.steps)
     # What is written is known before how it is computed, and decides where tiles may end.
     draft = fuse_by(stack, Layout(tile=max(stack.shape[1:3])), **_fusion(job))
     missing = [name for name in job.outputs if name not in draft]
     if missing:
         raise InputError(f"--method {job.method} gives no {missing[0]}; leave --{missing[0]}-out away")
-    record = RunRecord.of("stack", stack.attrs["files"], job.parameters())
+    record = RunRecord.of("stack", stack.attrs["files"], {**job.parameters(), **digests(corrections)})
     sinks = {name: _sink(path, spec_of(draft[name]), job, record, dry) for name, path in job.outputs.items()}
     resumable = all(_is_zarr(path) for path in job.outputs.values())
     layout = Layout(

@@ -172,3 +172,15 @@ def test_outputs_are_not_overwritten_unasked_nor_after_measuring(bigstack, photo
     assert "o.ome.zarr" in err
     monkeypatch.undo()
     assert bigstack(*words, "--overwrite")[0] == 0
+
+
+def test_stack_corrects_as_correct_does(bigstack, shared, tmp_path):
+    from bigstack import open_stack
+
+    source = shared / "data" / "amber_handheld"
+    steps = ("--hot-pixels", "auto", "--balance", "rgb")
+    assert bigstack("correct", source, "-o", tmp_path / "c.ome.zarr", *steps)[0] == 0
+    assert bigstack("stack", source, "-o", tmp_path / "one.tif", "--align", "none", *steps)[0] == 0
+    assert bigstack("stack", tmp_path / "c.ome.zarr", "-o", tmp_path / "two.tif", "--align", "none")[0] == 0
+    one, two = (open_stack(tmp_path / f"{name}.tif").values for name in ("one", "two"))
+    assert (one == two).all()
