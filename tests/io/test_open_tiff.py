@@ -192,7 +192,8 @@ def write_set(folder, truth):
                 f'<?xml version="1.0"?><OME xmlns="{OME}" UUID="urn:uuid:{z}-{c}"><Image ID="Image:0">'
                 f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" SizeX="{SHAPE[1]}" '
                 f'SizeY="{SHAPE[0]}" SizeC="{truth.shape[1]}" SizeZ="{truth.shape[0]}" SizeT="1" '
-                'PhysicalSizeX="0.5" PhysicalSizeY="0.5"><Channel ID="C:0" Name="a"/><Channel ID="C:1" Name="b"/>'
+                'PhysicalSizeX="0.5" PhysicalSizeY="0.5"><Channel ID="C:0" Name="a"/>'
+                '<Channel ID="C:1" Name="b"/>'
                 f"{described}"
                 "</Pixels></Image></OME>"
             )
