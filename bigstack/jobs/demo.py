@@ -56,7 +56,9 @@ def run_demo(folder: Path, *, overwrite: bool = False) -> DemoResult:
     frames.mkdir(parents=True)
     for z, frame in enumerate(rendered.stack):
         write_image(frame, frames / f"frame_{z:02d}.png")
-    job = StackJob(inputs=(frames,), output=folder / "fused.png", depth_out=folder / "depth.tif")
+    job = StackJob(
+        inputs=(frames,), output=folder / "fused.png", method="depth", depth_out=folder / "depth.tif"
+    )
     result = run_stack(job)
     return _measure(rendered, result, folder)
 
