@@ -1,9 +1,8 @@
 """Chunks of a Zarr array read straight from their files and decoded, from any thread.
 
-zarr-python sends every read through one event loop: two threads read hardly faster than one. Reading here took
-0.4 (zstd) and 0.2 (lz4) times its processor time with chunks of 1 x 512 x 512, 0.8 and 0.3 times with
-1 x 1024 x 1024, and two threads were twice as fast as one (`benchmarks/reading.py zarr`); the zarrs pipeline
-made no difference to that. And a codec never makes more than the chunk's own size here.
+zarr-python sends every read through one event loop. Reading here took 0.6 to 0.8 (zstd) and 0.2 to 0.3 (lz4)
+times its processor time, and 0.6 to 1 times that of its zarrs pipeline, which is not always there
+(`benchmarks/reading.py zarr`). And a codec never makes more than the chunk's own size here.
 """
 
 from __future__ import annotations
@@ -141,7 +140,7 @@ def _shard_index(path: str, state: tuple[int, int], count: int, at_end: bool, ch
 def _zarr_array(path: str) -> Any:
     import zarr
 
-    # With zarrs (the extra `fast`) its codecs decode: half the time of zarr-python's own for 512 x 512 chunks.
+    # With zarrs (the extra `fast`) its codecs decode, in about 0.6 times the processor time for zstd.
     # Not for writing: zarrs 0.2 leaves out empty chunks even where they are asked for.
     fast = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"} if find_spec("zarrs") else {}
     with zarr.config.set(fast), warnings.catch_warnings():
