@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,6 +25,7 @@ from bigstack.io.zarr_meta import ArrayMeta
 
 _MISSING = (1 << 64) - 1
 _SLACK = 1 << 16
+_SETTINGS = threading.Lock()
 
 
 class Damaged(ValueError):
@@ -143,7 +145,8 @@ def _zarr_array(path: str) -> Any:
     # With zarrs (the extra `fast`) its codecs decode, in about 0.6 times the processor time for zstd.
     # Not for writing: zarrs 0.2 leaves out empty chunks even where they are asked for.
     fast = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"} if find_spec("zarrs") else {}
-    with zarr.config.set(fast), warnings.catch_warnings():
+    # zarr's settings are the process's: two threads that set them at once would leave them set.
+    with _SETTINGS, zarr.config.set(fast), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # codecs that zarrs lacks go through zarr-python
         return zarr.open_array(path, mode="r")
 
