@@ -15,9 +15,9 @@ from bigstack.kernels.depth.tree import gather
 from bigstack.kernels.depth.uncertainty import confidence, deviation
 from bigstack.kernels.luminance import luminance
 
-TEXTURE = 3.5
-"""Energy over the noise's own, less one, from which on a place counts as textured: noise alone reaches it
-in less than one pixel of a hundred."""
+TEXTURE = 4.5
+"""Energy over the noise's own, less one, from which on a place counts as textured: of 5 to 40 frames of noise
+alone it takes about one pixel of a hundred."""
 _ROUNDING = 12**-0.5  # standard deviation of rounding to whole numbers
 _WEIGHTS = 0.67  # of independent channels' noise, in luma
 
@@ -82,11 +82,14 @@ def estimate(
         scale = guide.scale * sigma / _WEIGHTS
         depth = refine(depth, spread, guided_median(depth, guide.image, scale, radius=radius), radius)
     depth = np.clip(depth, 0, len(frames) - 1)
+    textured = evidence.snr >= TEXTURE
+    # Without texture any depth is as good as another.
+    anywhere = np.float32(len(frames) / 12**0.5)
     return Estimate(
         depth,
-        deviation(evidence.log, depth, first, spread),
+        np.where(textured, deviation(evidence, depth, first, spread), anywhere),
         confidence(evidence.log, depth),
-        evidence.snr >= TEXTURE,
+        textured,
         depth - clean_until(depth, blur) > 1,
         sigma,
     )

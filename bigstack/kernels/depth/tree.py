@@ -80,20 +80,18 @@ def _energies(lumas: np.ndarray, sigma: float, levels: int, invalid: np.ndarray 
 
 def _energy(low: np.ndarray, noise: float) -> np.ndarray:
     smooth = cv2.GaussianBlur(low, (5, 5), PRE_SIGMA)
-    edges = cv2.Laplacian(smooth, cv2.CV_32F)
+    edges: np.ndarray = cv2.Laplacian(smooth, cv2.CV_32F)
     np.multiply(edges, edges, out=edges)
-    edges *= np.float32(1 / noise)
+    np.multiply(edges, np.float32(1 / noise), out=edges)
     return cv2.GaussianBlur(edges, (7, 7), WINDOW)
 
 
 def log_likelihood(energy: np.ndarray, samples: float) -> np.ndarray:
     """Logarithm of the likelihood that the frame is the sharp one, from its energy over noise."""
-    excess = energy - np.float32(1)
-    np.maximum(excess, 0, out=excess)
+    excess = np.maximum(energy - np.float32(1), 0)
     excess += np.float32(2.5 / np.sqrt(samples))
     np.log(excess, out=excess)
-    excess *= 2
-    return excess
+    return np.multiply(excess, np.float32(2), out=excess)
 
 
 def _climb(energies: list[np.ndarray]) -> list[np.ndarray]:

@@ -23,7 +23,6 @@ _POWER = 4  # of energy, in selection: the sharpest wins, equals share
 _MISSED = 1.5  # energy elsewhere over that at the depth which says that the depth is wrong
 _BEFORE, _BEHIND = 0.5, 0.5  # frames about the allowed range
 _FEWEST, _STRONG = 200, 0.5  # pixels that tell how contrast falls: so many, beyond this quantile of energy
-_MADE_UP = 1e-12  # weight that pixels without data keep, for places where no frame has any
 _BASE = 4.0  # Gaussian of the base level along z, frames
 
 
@@ -64,13 +63,12 @@ def depth_blend(
     levels = level_count(depth.shape)
     energies = _energies(frames, levels, channels)
     plans = _plans(depth, levels, sigma)
-    weights = [
-        _weights(energy, plan, level)
-        for level, (energy, plan) in enumerate(zip(energies, plans[:-1], strict=True))
-    ]
-    weights.append(_base_weights(plans[-1].low, len(frames)))
-    if valid is not None and not valid.all():
-        _only_real(weights, valid)
+    real = [None] * (levels + 1) if valid is None or valid.all() else _real(valid, levels)
+    weights = []
+    for level, energy in enumerate(energies):
+        weights.append(_weights(energy, plans[level], level, real[level]))
+        energies[level] = energy[:0]  # its memory is not needed any more
+    weights.append(_base_weights(plans[-1], len(frames), real[-1]))
     return _blend(frames, weights, levels)
 
 
@@ -106,8 +104,10 @@ def _plans(depth: np.ndarray, levels: int, sigma: float) -> list[Plan]:
     return found
 
 
-def _weights(energy: np.ndarray, plan: Plan, level: int) -> np.ndarray:
+def _weights(energy: np.ndarray, plan: Plan, level: int, real: np.ndarray | None) -> np.ndarray:
     """Weights (z, y, x) of one level, which sum to 1."""
+    if real is not None:
+        energy = energy * real
     z = np.arange(len(energy), dtype=np.float32)[:, None, None]
     best = energy.max(axis=0)
     nearest = np.clip(np.rint(plan.depth), 0, len(energy) - 1).astype(np.intp)
@@ -125,7 +125,7 @@ def _weights(energy: np.ndarray, plan: Plan, level: int) -> np.ndarray:
     layered = np.clip((plan.high - plan.low - _LAYERED[0]) / (_LAYERED[1] - _LAYERED[0]), 0, 1)
     layered[missed] = 1
     smooth += layered * (chosen - smooth)
-    return smooth
+    return smooth if real is None else _only_real(smooth, plan.depth, real)
 
 
 def contrast_loss(energy: np.ndarray, nearest: np.ndarray, at: np.ndarray, noise: float, level: int) -> float:
@@ -151,22 +151,34 @@ def _width(ratio: np.ndarray, loss: float) -> np.ndarray:
     return np.clip((snr * np.float32(8 * np.sqrt(np.pi) * loss**2)) ** np.float32(-0.2), _NARROW, _WIDE)
 
 
-def _base_weights(near: np.ndarray, frames: int) -> np.ndarray:
+def _base_weights(plan: Plan, frames: int, real: np.ndarray | None) -> np.ndarray:
     z = np.arange(frames, dtype=np.float32)[:, None, None]
-    weights = np.exp(-np.square((z - np.clip(near, 0, frames - 1)) / np.float32(_BASE)) / 2)
-    return weights / weights.sum(axis=0)
+    near = np.clip(plan.low, 0, frames - 1)
+    weights = np.exp(-np.square((z - near) / np.float32(_BASE)) / 2)
+    weights /= weights.sum(axis=0)
+    return weights if real is None else _only_real(weights, near, real)
 
 
-def _only_real(weights: list[np.ndarray], valid: np.ndarray) -> None:
-    """Take the weight from coefficients that made-up pixels have a part in, unless all frames' have one."""
-    for z, mask in enumerate(valid):
+def _real(valid: np.ndarray, levels: int) -> list[np.ndarray]:
+    """Where coefficients (z, y, x) bool of each level, and of the base, come from real pixels only."""
+    found: list[list[np.ndarray]] = [[] for _ in range(levels + 1)]
+    for mask in valid:
         bad = (~mask).astype(np.uint8)
-        for weight in weights:
-            # The Laplacian and its low-pass reach two pixels of their level, and one more for its neighbours.
-            weight[z][cv2.dilate(bad, np.ones((7, 7), np.uint8)) > 0] *= np.float32(_MADE_UP)
+        for level in range(levels):
+            # A level's coefficient reaches four of its pixels; the low-pass of the next two.
+            found[level].append(cv2.dilate(bad, np.ones((9, 9), np.uint8)) == 0)
             bad = np.ascontiguousarray(cv2.dilate(bad, np.ones((5, 5), np.uint8))[::2, ::2])
-    for weight in weights:
-        weight /= np.maximum(weight.sum(axis=0), np.float32(1e-30))
+        found[levels].append(bad == 0)
+    return [np.stack(one) for one in found]
+
+
+def _only_real(weights: np.ndarray, depth: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Leave made-up pixels out; where little is left the real frame next to the depth, else all frames."""
+    z = np.arange(len(weights), dtype=np.float32)[:, None, None]
+    some = real.any(axis=0)
+    near = np.where(real | ~some, 1 / (1 + np.square(z - depth)) ** 4, 0)
+    kept = np.where(real | ~some, weights, 0) + np.float32(1e-4) * near
+    return (kept / kept.sum(axis=0)).astype(np.float32)
 
 
 def _blend(frames: np.ndarray, weights: list[np.ndarray], levels: int) -> np.ndarray:
