@@ -37,9 +37,9 @@ def test_percentiles_are_numpy_s(kind, size):
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_brackets_are_right_or_not_used(data):
-    small, sample, margin = percentile._SMALL, percentile._SAMPLE, percentile._MARGIN
+    small, sample, sure = percentile._SMALL, percentile._SAMPLE, percentile._SURE
     percentile._SMALL, percentile._SAMPLE = 4, data.draw(st.integers(2, 50))
-    percentile._MARGIN = data.draw(st.sampled_from([0.0, 0.01, 0.2]))
+    percentile._SURE = data.draw(st.sampled_from([0.0, 0.5, 4.0]))
     try:
         values = np.float32(data.draw(st.lists(st.integers(-5, 5), min_size=5, max_size=200)))
         asked = data.draw(st.lists(st.floats(0, 100), min_size=1, max_size=3))
@@ -48,4 +48,4 @@ def test_brackets_are_right_or_not_used(data):
         if chosen.size:
             assert percentiles(values, asked, above=-2) == np.percentile(chosen, asked).tolist()
     finally:
-        percentile._SMALL, percentile._SAMPLE, percentile._MARGIN = small, sample, margin
+        percentile._SMALL, percentile._SAMPLE, percentile._SURE = small, sample, sure
