@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from bigstack.errors import FormatError, InputError, StackError
 from bigstack.geometry import PixelSize
 from bigstack.io.files import file_state
+from bigstack.io.formats.header import FrameHeader
 from bigstack.io.ngff import NgffImage, is_ngff, read_image, scene_groups
 from bigstack.io.opened import Opened, ReadOptions, check_extent, pick, unique_names
 from bigstack.io.units import in_micrometers
@@ -71,9 +73,42 @@ def _open_ngff(node: ZarrNode, options: ReadOptions) -> Opened:
         audit={"frames": source.shape[0], "skipped": [], "warnings": list(image.problems)},
         storage=_storage(inner, meta),
     )  # fmt: skip
+    _take_own(opened, image.node.attributes.get("bigstack"))
     if opened.pixel_size is None and any(v != 1 for v in image.scales[level]):
         opened.audit["warnings"].append("its scale has no unit of length and is not used; give pixel_size")
     return opened
+
+
+def _take_own(opened: Opened, own: Any) -> None:
+    """Use what bigstack's writer keeps beside the standard: uneven positions, profile and EXIF."""
+    if not isinstance(own, dict):
+        return
+    frames, height, width, channels = opened.source.shape
+    if opened.pixel_size is not None and opened.pixel_size.z is not None:
+        opened.z = _positions(own.get("z"), frames)
+    icc_profile, exif = _decoded(own.get("icc_profile")), _decoded(own.get("exif"))
+    if icc_profile or exif:
+        dtype = opened.source.dtype.name
+        opened.header = FrameHeader(
+            "Zarr", height, width, channels, dtype, icc_profile=icc_profile, exif=exif
+        )
+
+
+def _positions(values: Any, count: int) -> tuple[float, ...] | None:
+    if not isinstance(values, list) or len(values) != count:
+        return None
+    try:
+        found = tuple(float(value) for value in values if not isinstance(value, str))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if len(found) == count and all(math.isfinite(value) for value in found) else None
+
+
+def _decoded(text: Any) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except ValueError:
+        return b""
 
 
 def _level_size(image: NgffImage, level: int, options: ReadOptions) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Zarr stores give what zarr-python reads, whatever the axes, chunks, codecs and metadata."""
 
+import base64
 import itertools
 import json
 
@@ -267,6 +268,30 @@ def test_ome_zarr(tmp_path, axes, version):
     assert small.attrs["pixel_size"][1:] == [1.0, 0.5]
     with pytest.raises(InputError, match=r"no level 2; it has 0 \(45 x 38\), 1 \(23 x 19\)"):
         open_stack(tmp_path / "a.zarr", level=2)
+
+
+def test_what_bigstack_writes_beside_the_standard_is_read(tmp_path):
+    ngff(tmp_path / "a.zarr", "zyx")
+    own = {
+        "z": [0.0, 2.5, 6.0, 9.0],
+        "icc_profile": base64.b64encode(b"profile").decode(),
+        "exif": "not base64!",
+    }
+    zarr.open_group(str(tmp_path / "a.zarr"), mode="r+").attrs["bigstack"] = own
+    stack = open_stack(tmp_path / "a.zarr", every=2)
+    assert stack.z.values.tolist() == [0.0, 6.0]
+    assert base64.b64decode(stack.attrs["icc_profile"]) == b"profile"
+    assert "exif" not in stack.attrs
+    for damaged in (
+        {"z": [0.0, 1.0]},
+        {"z": [0, 1, 2, "3"]},
+        {"z": [0, 1, 2, None]},
+        {"z": [0, 1, 2, 10**400]},
+        [1],
+        "x",
+    ):
+        zarr.open_group(str(tmp_path / "a.zarr"), mode="r+").attrs["bigstack"] = damaged
+        assert open_stack(tmp_path / "a.zarr").z.values.tolist() == [0.0, 3.0, 6.0, 9.0]
 
 
 def test_other_units_become_micrometres(tmp_path):
