@@ -27,10 +27,12 @@ method_options = options.combined(
     click.option("--measure", help="select: focus measure [sml]."),
     click.option("--smoothing", type=click.FloatRange(0), help="select: sigma of focus' smoothing [2]."),
     click.option("--ties", type=click.Choice(get_args(Ties)), help="select: which of equally sharp frames."),
+    click.option("--radius", type=click.IntRange(0), help="depth: pixels that the map's median reaches [16]."),
+    click.option("--blur", type=click.FloatRange(0), help="depth: pixels that blur grows by a frame [1.2]."),
     click.option("--kind", type=click.Choice(get_args(Projection)), help="average: which projection [mean]."),
 )  # fmt: skip
 
-METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "kind")
+METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "radius", "blur", "kind")
 
 
 @click.command()
@@ -41,6 +43,8 @@ METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "k
 @method_options
 @click.option("--depth-out", type=options.PATH, help="Also write the z of the sharpest frame of each pixel.")
 @click.option("--index-out", type=options.PATH, help="Also write the number of that frame.")
+@click.option("--confidence-out", type=options.PATH, help="depth: also write how sure the depth is, 0 to 1.")
+@click.option("--sigma-out", type=options.PATH, help="depth: also write the depth's standard deviation.")
 @correction_options
 @options.reading
 @options.running

@@ -33,6 +33,8 @@ class StackJob:
     focus_channel: list[str] | None = None
     depth_out: Path | None = None
     index_out: Path | None = None
+    confidence_out: Path | None = None
+    sigma_out: Path | None = None
     tile: int | None = None
     memory_limit: int = 2 * 10**9
     workers: int | None = None
@@ -47,7 +49,13 @@ class StackJob:
     @property
     def outputs(self) -> dict[str, Path]:
         """Path of every variable to write."""
-        paths = {"image": self.output, "depth": self.depth_out, "index": self.index_out}
+        paths = {
+            "image": self.output,
+            "depth": self.depth_out,
+            "index": self.index_out,
+            "confidence": self.confidence_out,
+            "sigma": self.sigma_out,
+        }
         return {name: path for name, path in paths.items() if path is not None}
 
     def parameters(self) -> dict[str, Any]:

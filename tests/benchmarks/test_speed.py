@@ -24,7 +24,7 @@ def test_a_case_is_made_and_timed(speed, tmp_path, case):
     words = [case, "--folder", str(tmp_path), "--runs", "0", "--shrink", "16"]
     result = CliRunner().invoke(speed.main, words, catch_exceptions=False)
     assert result.exit_code == 0
-    name, pixels, seconds, rate, anonymous, resident = result.output.splitlines()[-1].split()
+    name, pixels, _, _, anonymous, resident = result.output.splitlines()[-1].split()
     assert name == case
     assert float(pixels) > 1
     assert 0 < float(anonymous) <= float(resident) < 2000
