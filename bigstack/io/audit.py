@@ -123,6 +123,8 @@ def _read(finding: _Finding, max_pixels: int) -> None:
             raise Unreadable(f"not an image that is read: {other}" if other else "not an image")
         if name == "TIFF":
             finding.tiff = read_head(path, full=finding.number == 0)
+            if finding.tiff.problem:
+                raise Unreadable(finding.tiff.problem)
             header = finding.tiff.header
         else:
             header = read_header(file, name)

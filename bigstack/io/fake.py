@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from bigstack.errors import InputError
 from bigstack.io.convert import KEPT
 from bigstack.io.source import Source
 
-_BLOCK = 256
+_SQUARE = 256
 
 
 class FakeSource(Source):
@@ -52,29 +54,35 @@ class FakeSource(Source):
         return ("FakeSource", self.shape, str(self.dtype), self.seed, self.chunks)
 
     def read(self, z: int, y: slice, x: slice) -> np.ndarray:
-        """Compute the region."""
+        """Compute the region, square by square."""
         rows = _hash(np.arange(y.start, y.stop), 3 * self.seed)
         columns = _hash(np.arange(x.start, x.stop), 3 * self.seed + 1)
-        keep = self._contrast(z, y, x)
         out = np.empty((len(rows), len(columns), self.shape[3]), self.dtype)
-        for channel in range(self.shape[3]):
-            mixed = (rows[:, None] ^ columns) * np.uint32(2 * channel + 0x9E3779B1)
-            out[..., channel] = self._scaled((mixed >> np.uint32(16)).astype(np.uint16), keep)
+        for i, j in itertools.product(_squares(y), _squares(x)):
+            top, left = slice(i.start - y.start, i.stop - y.start), slice(j.start - x.start, j.stop - x.start)
+            sharp = (i.start // _SQUARE + j.start // _SQUARE + self.seed) % self.shape[0]
+            weaker = min(abs(sharp - z), 7)
+            for channel in range(self.shape[3]):
+                mixed = rows[top, None] ^ columns[left]
+                mixed *= np.uint32(2 * channel + 0x9E3779B1)
+                self._fill(out[top, left, channel], mixed, weaker)
         return out
 
-    def _contrast(self, z: int, y: slice, x: slice) -> np.ndarray:
-        """Bits by which the texture is weakened: none where frame `z` is the sharp one."""
-        blocks_y = np.arange(y.start, y.stop) // _BLOCK
-        blocks_x = np.arange(x.start, x.stop) // _BLOCK
-        sharp = (blocks_y[:, None] + blocks_x + self.seed) % self.shape[0]
-        return np.minimum(np.abs(sharp - z), 7).astype(np.uint16)
+    def _fill(self, out: np.ndarray, mixed: np.ndarray, weaker: int) -> None:
+        """Put the upper bits of `mixed` into the middle of the dtype's range, weakened by so many bits."""
+        bits = 8 if self.dtype == np.uint8 else 16
+        mixed >>= np.uint32(32 - bits + weaker)
+        mixed += np.uint32((1 << bits - 1) - (1 << bits - 1 >> weaker))
+        if self.dtype == np.float32:
+            np.multiply(mixed, np.float32(1 / (1 << 16)), out=out, casting="same_kind", dtype=np.float32)
+        else:
+            out[...] = mixed
 
-    def _scaled(self, texture: np.ndarray, keep: np.ndarray) -> np.ndarray:
-        middle = np.uint16(1 << 15) - (np.uint16(1 << 15) >> keep)
-        pixels = (texture >> keep) + middle
-        if self.dtype == np.uint8:
-            return pixels >> np.uint16(8)
-        return pixels if self.dtype == np.uint16 else pixels / np.float32(1 << 16)
+
+def _squares(part: slice) -> list[slice]:
+    """Cut the part at multiples of the square's side."""
+    edges = [part.start, *range((part.start // _SQUARE + 1) * _SQUARE, part.stop, _SQUARE), part.stop]
+    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
 def _hash(numbers: np.ndarray, seed: int) -> np.ndarray:

@@ -69,6 +69,8 @@ class FrameSource(Source):
         file = self.files[z]
         try:
             with ByteFile(file.path) as opened:
+                if opened.size != file.size:
+                    raise StackError(f"{file.path} was changed since the stack was opened; open it again")
                 data = opened.read(0, opened.size)
             pixels = whole_frame_format(file.header.format).decode(data, file.header)
         except (BigstackError, MemoryError):

@@ -76,8 +76,11 @@ class Directory:
         return {tag: at for tag, at in found.items() if at}
 
 
-def read_directories(file: ByteFile) -> list[Directory]:
-    """Follow the chain of pages; refuse one that runs in circles or claims more than the file has."""
+def read_directories(file: ByteFile) -> tuple[list[Directory], str]:
+    """Follow the chain of pages as far as it is whole; gives them and what is wrong after the last one.
+
+    Refuses a file whose first page is damaged, or one that runs in circles or claims more than it has.
+    """
     start = file.peek(0, 16)
     if start[:2] not in (b"II", b"MM") or len(start) < 16:
         raise Unreadable("truncated inside the header")
@@ -95,11 +98,16 @@ def read_directories(file: ByteFile) -> list[Directory]:
         if at in seen or len(pages) >= MOST_PAGES:
             raise Unreadable(f"damaged: the pages run in a circle after page {len(pages) - 1}")
         seen.add(at)
-        page, at = read_directory(file, order, at, big=version == 43)
+        try:
+            page, at = read_directory(file, order, at, big=version == 43)
+        except Unreadable as error:
+            if not pages:
+                raise
+            return pages, f"{error}; only {len(pages)} pages before that are whole"
         pages.append(page)
     if not pages:
         raise Unreadable("damaged: a TIFF without pages")
-    return pages
+    return pages, ""
 
 
 def read_page(file: ByteFile, at: int) -> Directory:

@@ -37,6 +37,8 @@ class TiffHead:
     header: FrameHeader
     description: str
     pixel_size: PixelSize | None
+    problem: str = ""
+    """What is wrong with the file after its last whole page."""
 
     @property
     def is_ome(self) -> bool:
@@ -48,15 +50,14 @@ def read_head(path: str, *, full: bool = False) -> TiffHead:
     """Read the directories and the first page's format; `Unreadable` says what is wrong."""
     size, mtime = file_state(path)
     with ByteFile(path) as file:
-        pages = ifd.read_directories(file)
+        pages, problem = ifd.read_directories(file)
         page = page_format(file, pages[0])
         header = page_header(file, pages[0], page, full=full)
         description = pages[0].text(file, ifd.DESCRIPTION)
         if len(pages) == 1:
             check_complete(file, pages[0], page)
-        return TiffHead(
-            path, size, mtime, pages, page, header, description, tiff_pixel_size(file, pages[0], description)
-        )
+        pixel_size = tiff_pixel_size(file, pages[0], description)
+        return TiffHead(path, size, mtime, pages, page, header, description, pixel_size, problem)
 
 
 @dataclass(slots=True)
@@ -86,6 +87,10 @@ def open_tiff(path: str, options: ReadOptions) -> Opened:
         head = read_head(path, full=True)
     except Unreadable as error:
         raise StackError(f"{path} cannot be used: {error}") from error
+    if head.problem and not options.skip_bad:
+        raise StackError(
+            f"{path} is {head.problem}; get a whole copy, or use those with skip_bad=True (--skip-bad)"
+        )
     images = read_ome(head.description, path) if head.is_ome else []
     series, scenes, scene, levels, level = _read_series(head, options)
     axes = _given_axes(options.axes, series, path) if options.axes else series.axes
@@ -99,6 +104,8 @@ def open_tiff(path: str, options: ReadOptions) -> Opened:
         alpha=page.alpha, pixel_size=head.pixel_size, header=head.header, audit=audit,
         scenes=scenes, scene=scene, levels=levels, level=level, storage=storage_of(page),
     )  # fmt: skip
+    if head.problem:
+        opened.audit["warnings"].append(f"the file is {head.problem}")
     if scene < len(images):
         _take_ome(opened, images[scene])
     _scale_to_level(opened)
