@@ -89,22 +89,52 @@ def focus_density(
     (1.0, True)
     """
     array = _frames(focus)
-    sigma = _pixels(focus, bandwidth, unit)
+    sigma = bandwidth_in_pixels(focus, bandwidth, unit)
     check_top_percent(top_percent)
     if clip_percentile is not None and not 0 < clip_percentile <= 100:
         raise InputError(
             f"clip_percentile must be more than 0 and at most 100, or None, got {clip_percentile!r}"
         )
+    known = frame_levels(array, top_percent, include_strength)
+    density = smooth_levels(array, sigma, known, clip_percentile, normalize=normalize, scratch=scratch)
+    return _dataset(focus, density, unpacked(known[0], (array.shape[0],)), sigma)
+
+
+def frame_levels(array: da.Array, top_percent: float, include_strength: bool) -> list[da.Array]:
+    """Thresholds of the frames of a focus map (z, y, x) and, for impulses with strength, their maxima.
+
+    Each is a 0-d array that holds one number a frame.
+    """
     frames = [array[z] for z in range(array.shape[0])]
-    threshold = packed(
-        [statistics.percentile(frame, 100 - top_percent, above=0) for frame in frames], missing=np.inf
-    )
-    strength = [packed([statistics.maximum(frame) for frame in frames])] if include_strength else []
-    density = _density(array, sigma, [threshold, *strength])
-    if clip_percentile is not None or normalize:
-        density = _kept(density, scratch)
-    density = _finished(density, clip_percentile, normalize)
-    return _dataset(focus, density, unpacked(threshold, (len(frames),)), sigma)
+    asked = 100 - check_top_percent(top_percent)
+    threshold = packed([statistics.percentile(frame, asked, above=0) for frame in frames], missing=np.inf)
+    return [
+        threshold,
+        *([packed([statistics.maximum(frame) for frame in frames])] if include_strength else []),
+    ]
+
+
+def smooth_levels(
+    array: da.Array,
+    sigma: float,
+    known: list[da.Array],
+    clip_percentile: float | None,
+    *,
+    normalize: bool,
+    scratch: str | os.PathLike[str] | None = None,
+) -> da.Array:
+    """Density of a focus map (z, y, x) whose `frame_levels` are known, for a bandwidth in pixels."""
+    if sigma > DIRECT:
+        density = coarse_density(array, sigma, known)
+    else:
+        density = map_windows(direct_tile, array, density_halo(sigma), *known, bandwidth=sigma)
+    if clip_percentile is None and not normalize:
+        return density
+    density = _kept(density, scratch)
+    percents = [100.0 if clip_percentile is None else clip_percentile, 100.0]
+    levels = packed([statistics.percentile(density[z], percents) for z in range(density.shape[0])])
+    clip = clip_percentile is not None
+    return map_windows(finish_tile, density, 0, levels, clip=clip, normalize=normalize)
 
 
 def _frames(focus: xr.DataArray) -> da.Array:
@@ -118,7 +148,8 @@ def _frames(focus: xr.DataArray) -> da.Array:
     return array if max(array.chunks[0]) == 1 else array.rechunk({0: 1})
 
 
-def _pixels(focus: xr.DataArray, bandwidth: float, unit: Unit) -> float:
+def bandwidth_in_pixels(focus: xr.DataArray, bandwidth: float, unit: Unit) -> float:
+    """Return a bandwidth in pixels; one in micrometres needs the attributes `pixel_size` and `units`."""
     if choose(unit, ("pixel", "micrometer"), "unit") == "pixel":
         return check_bandwidth(bandwidth)
     size = focus.attrs.get("pixel_size")
@@ -133,12 +164,6 @@ def _pixels(focus: xr.DataArray, bandwidth: float, unit: Unit) -> float:
             f"a bandwidth in micrometres needs square pixels, these are {y} x {x}; give it in pixels"
         )
     return check_bandwidth(bandwidth / float(x))
-
-
-def _density(array: da.Array, sigma: float, known: list[da.Array]) -> da.Array:
-    if sigma > DIRECT:
-        return coarse_density(array, sigma, known)
-    return map_windows(direct_tile, array, density_halo(sigma), *known, bandwidth=sigma)
 
 
 def _kept(density: da.Array, scratch: str | os.PathLike[str] | None) -> da.Array:
@@ -170,15 +195,6 @@ def finish_tile(
     """Clip and normalise a tile of frame `z`; `levels` (z, 2) are the frames' percentile and maximum."""
     limit, highest = (float(level) for level in levels[z])
     return scale_density(window, limit if clip else None, highest, normalize=normalize)
-
-
-def _finished(density: da.Array, clip_percentile: float | None, normalize: bool) -> da.Array:
-    if clip_percentile is None and not normalize:
-        return density
-    percents = [100.0 if clip_percentile is None else clip_percentile, 100.0]
-    levels = packed([statistics.percentile(density[z], percents) for z in range(density.shape[0])])
-    clip = clip_percentile is not None
-    return map_windows(finish_tile, density, 0, levels, clip=clip, normalize=normalize)
 
 
 def _dataset(focus: xr.DataArray, density: da.Array, threshold: da.Array, sigma: float) -> xr.Dataset:

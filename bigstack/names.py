@@ -21,6 +21,33 @@ Ties = Literal["first", "last"]
 """Which of equally sharp frames wins."""
 
 
+FocusMeasure = Literal[
+    "laplacian",
+    "log",
+    "energy",
+    "modified_laplacian",
+    "sml",
+    "tenengrad",
+    "sobel",
+    "brenner",
+    "variance",
+    "rdf",
+    "rdf_surh",
+    "wavelet",
+    "steerable",
+    "structure_tensor",
+    "eigenvalue",
+    "log_energy",
+]
+"""Names of the focus measures, as their registry has them."""
+
+Border = Literal["replicate", "reflect", "constant"]
+"""What a ring difference filter takes for the pixels outside the image."""
+
+Normalization = Literal["none", "p99", "mad"]
+"""How the scales of a ring difference filter are made comparable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """A variable of a result Dataset.

@@ -37,6 +37,11 @@ def test_the_command_line_lists_what_the_library_has():
     from typing import get_args
 
     from bigstack.fusion import METHODS
-    from bigstack.names import FusionMethod
+    from bigstack.kernels.focus import MEASURES
+    from bigstack.kernels.focus.rdf import BORDERS, NORMALIZATIONS
+    from bigstack.names import Border, FocusMeasure, FusionMethod, Normalization
 
     assert set(get_args(FusionMethod)) == set(METHODS)
+    assert list(get_args(FocusMeasure)) == list(MEASURES)
+    assert set(get_args(Border)) == set(BORDERS)
+    assert set(get_args(Normalization)) == set(NORMALIZATIONS)

@@ -17,8 +17,10 @@ from dask.layers import ArraySliceDep
 
 from bigstack.engine.recompute import keep, recompute_after
 from bigstack.engine.sources import overlapping
+from bigstack.engine.store import Executor
 from bigstack.engine.tiles import spans
 from bigstack.geometry import Tile
+from bigstack.io.source import Source
 
 SMALL = 64 * 10**6
 """Bytes of an array up to which it is kept in memory while statistics of it are taken."""
@@ -66,6 +68,52 @@ def lazy_field(
 def kept_if_small(array: da.Array) -> da.Array:
     """Mark an array of at most `SMALL` bytes as one not to be computed again."""
     return keep(array) if array.nbytes <= SMALL else array
+
+
+class FieldSource(Source):
+    """A field whose whole-image values are known, as a stack of one channel."""
+
+    def __init__(self, field: Field, known: tuple[Any, ...], chunks: tuple[int, int]) -> None:
+        self.field = field
+        self.known = known
+        self.shape = (*field.shape, 1)
+        self.dtype = field.dtype
+        self.chunks = chunks
+
+    def __dask_tokenize__(self) -> object:
+        return ("FieldSource", tokenize(self.field, [float(value) for value in self.known]))
+
+    def read(self, z: int, y: slice, x: slice) -> np.ndarray:
+        """Numbers (y, x, 1) of the region."""
+        return self.field.read(z, Tile(y.start, y.stop, x.start, x.stop), self.known)[..., None]
+
+    def frame(self, z: int) -> Field:
+        """One frame as a field that needs to know nothing."""
+        return _Frame(self, z)
+
+
+class _Frame(Field):
+    def __init__(self, source: FieldSource, z: int) -> None:
+        self.source = source
+        self.z = z
+        self.shape = (1, *source.field.shape[1:])
+        self.dtype = source.dtype
+
+    def __dask_tokenize__(self) -> object:
+        return ("Frame", tokenize(self.source), self.z)
+
+    def read(self, z: int, tile: Tile, known: tuple[Any, ...] = ()) -> np.ndarray:
+        """Numbers of the region."""
+        return self.source.field.read(self.z, tile, self.source.known)
+
+
+def settle(array: da.Array, executor: Executor) -> FieldSource:
+    """Compute what a `lazy_field` needs to know of the whole image, so that regions of it stand alone."""
+    layer: Any = array.dask.layers[array.name]
+    known: list[Any] = [()]
+    if layer.known is not None:
+        executor.run(layer.known.dask, [_key(layer.known)], lambda key, value: known.append(value))
+    return FieldSource(layer.field, known[-1], (array.chunksize[1], array.chunksize[2]))
 
 
 def map_windows(
@@ -138,6 +186,13 @@ def packed(values: Sequence[da.Array], missing: float | None = None) -> da.Array
     return da.Array(_graph(name, layer, values), name, chunks=(), dtype=object)
 
 
+def constant(value: Any) -> da.Array:
+    """Wrap a value that is known already as a 0-d array, as `packed` gives them."""
+    name = f"constant-{tokenize(value)}"
+    layer = {(name,): (_same, value)}
+    return da.Array(_graph(name, layer, []), name, chunks=(), dtype=object)
+
+
 def unpacked(value: da.Array, shape: tuple[int, ...]) -> da.Array:
     """Make what `packed` gave an array of `shape` again."""
     name = f"un{value.name}"
@@ -145,7 +200,7 @@ def unpacked(value: da.Array, shape: tuple[int, ...]) -> da.Array:
     return da.Array(_graph(name, layer, [value]), name, chunks=tuple((n,) for n in shape), dtype=np.float64)
 
 
-def _same(value: np.ndarray) -> np.ndarray:
+def _same(value: Any) -> Any:
     return value
 
 

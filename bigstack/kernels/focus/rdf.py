@@ -11,6 +11,7 @@ from bigstack.kernels.focus._measure import noise_level, pool, window_radius
 from bigstack.kernels.focus._resample import area_reduce as area_reduce
 from bigstack.kernels.focus._resample import check_factor
 from bigstack.kernels.focus._resample import linear_enlarge as linear_enlarge
+from bigstack.kernels.focus._rings import BORDERS as BORDERS
 from bigstack.kernels.focus._rings import check_radii, disk_size, ring_differences
 
 SOURCE = (
