@@ -20,7 +20,7 @@ def depth_from_focus(
     *,
     focus_channel: str | int | list[str | int] | None = None,
     noise: float | None = None,
-    radius: int = 16,
+    radius: int = 24,
     step: float = 4.0,
     jump: float = 24.0,
     blur: float = 1.2,
@@ -54,7 +54,7 @@ def depth_from_focus(
         Growth of the radius of the blur from one frame to the next, in pixels: `unobserved` depends on it.
     tile
         Pixels a side of the output tiles, or (y, x) of them; as `memory_limit` allows when not given.
-        Multiples of the blocks (512 pixels for 11 to 45 frames) cost least.
+        Multiples of the blocks (1024 pixels for up to 21 frames, 512 for up to 59) cost least.
     memory_limit
         Memory of one process, bytes or a text such as ``"2GB"``.
 

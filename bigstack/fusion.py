@@ -249,7 +249,7 @@ def depth(
     layout: Layout,
     *,
     noise: float | None = None,
-    radius: int = 16,
+    radius: int = 24,
     step: float = 4.0,
     jump: float = 24.0,
     blur: float = 1.2,

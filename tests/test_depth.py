@@ -18,8 +18,8 @@ BARS = {"ramp": 0.15, "bump": 0.25, "forty": 0.3, "five": 0.25, "noise-free": 0.
 """Depth RMSE in frames that must not be exceeded, at half the benchmark's size and twice its slopes."""
 
 
-def solved(name: str, seed: int = 21):
-    made = scene(name, seed=seed, shape=SHAPE).compute()
+def solved(name: str, seed: int = 21, shape: tuple[int, int] = SHAPE):
+    made = scene(name, seed=seed, shape=shape).compute()
     return made, depth_from_focus(made.stack).compute()
 
 
@@ -67,8 +67,8 @@ def test_nothing_is_computed_before_it_is_asked_for_and_a_region_is_a_crop():
 
 def test_sigma_covers_as_many_errors_as_it_says():
     inside = {1: [], 2: []}
-    for name in ("ramp-noisy", "smooth-noisy", "steps", "steps-dots", "dots", "bump"):
-        made, found = solved(name, seed=22)
+    for name in ("ramp-noisy", "smooth-noisy", "steps", "steps-dots", "five"):
+        made, found = solved(name, seed=22, shape=(480, 640))
         error = np.abs(found.depth.values - made.truth.depth.values)
         for times, shares in inside.items():
             shares.append(float(np.mean(error <= times * found.sigma.values)))

@@ -33,11 +33,11 @@ BLOCKS = (1024, 512, 256)
 BUDGET = 700_000_000
 """Bytes that the work on one block may take."""
 
-SCRATCH = 26
-"""Bytes of scratch of a pixel and frame (measured)."""
+SCRATCH, MAPS = 16, 100
+"""Bytes of scratch of a pixel and frame, and of a pixel (measured)."""
 
 
-MOST_RADIUS = 32
+MOST_RADIUS = 48
 """Pixels: the halo leaves room for no wider median."""
 
 
@@ -47,9 +47,9 @@ def block_side(frames: int) -> int:
     Examples
     --------
     >>> block_side(10), block_side(20), block_side(200)
-    (1024, 512, 256)
+    (1024, 1024, 256)
     """
-    fitting = (side for side in BLOCKS if (side + 2 * HALO) ** 2 * frames * SCRATCH <= BUDGET)
+    fitting = (side for side in BLOCKS if (side + 2 * HALO) ** 2 * (frames * SCRATCH + MAPS) <= BUDGET)
     return next(fitting, BLOCKS[-1])
 
 
@@ -101,7 +101,7 @@ class DepthBlocks:
 
     def bytes_per_pixel(self, frames: int, channels: int, dtype: np.dtype) -> tuple[float, float]:
         """The frames themselves, and the volumes of evidence and weights."""
-        return frames * (channels * dtype.itemsize), frames * SCRATCH + 100
+        return frames * (channels * dtype.itemsize), frames * SCRATCH + MAPS
 
     def start(self, window: Window, out: Mapping[str, np.ndarray]) -> State:
         """Room for the frames."""

@@ -7,11 +7,11 @@ from threading import Lock
 import cv2
 import numpy as np
 
-RADIUS = 16
-"""Pixels that the window reaches."""
+RADIUS = 24
+"""Pixels that the window of the coarse passes reaches; that of the last, fine one a quarter of it."""
 _COLOUR, _PER_NOISE = 12.0, 5.0  # standard deviation of colours that count as one surface, levels of 255
 _BIAS = 0.12  # frames: error of a median on a sloping surface, where its own noise is none
-_OUTLIER = (0.5, 1.0)  # frames off the median that make a depth a wrong one
+_OUTLIER = (1.0, 2.0)  # frames off the median that make a depth a wrong one
 
 
 _ALONE = Lock()
@@ -45,6 +45,14 @@ def guided_median(depth: np.ndarray, guide: np.ndarray, noise: float, *, radius:
         )
 
 
+def halved_median(depth: np.ndarray, guide: np.ndarray, noise: float, *, radius: int = RADIUS) -> np.ndarray:
+    """Return `guided_median` of every second pixel for all of them, at an eighth of the cost."""
+    small = cv2.pyrDown(guide).reshape(*(-(-side // 2) for side in depth.shape), -1)
+    # The pyramid's smoothing leaves 3/8 of white noise along each axis.
+    found = guided_median(depth[::2, ::2], small, noise * 0.375, radius=max(1, radius // 2))
+    return np.repeat(np.repeat(found, 2, axis=0), 2, axis=1)[: depth.shape[0], : depth.shape[1]]
+
+
 def refine(depth: np.ndarray, spread: np.ndarray, median: np.ndarray, radius: int = RADIUS) -> np.ndarray:
     """Move depths towards their median: outliers all the way, others as far as their noise asks.
 
@@ -62,5 +70,7 @@ def slope(depth: np.ndarray) -> np.ndarray:
     """Slope of the surface in frames a pixel (y, x): of steps, which are narrow, nothing is left."""
     across = cv2.Sobel(depth, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(depth, cv2.CV_32F, 0, 1, scale=1 / 8)
-    lasting = cv2.erode(cv2.magnitude(across, down), np.ones((7, 7), np.uint8))
+    # Not cv2.magnitude, whose last bits change from call to call.
+    steep = np.sqrt(np.square(across) + np.square(down))
+    lasting = cv2.erode(steep, np.ones((7, 7), np.uint8))
     return cv2.dilate(lasting, np.ones((13, 13), np.uint8))

@@ -77,9 +77,11 @@ def _halve(correlation: np.ndarray) -> np.ndarray:
 
 def _after(correlation: np.ndarray, mask: np.ndarray) -> float:
     """Variance after a mask of noise with this autocorrelation."""
-    from scipy.signal import correlate2d
-
-    spread = correlate2d(mask, mask)
-    reach = max(spread.shape[0], correlation.shape[0])
-    padded = [np.pad(a, (reach - a.shape[0]) // 2) for a in (spread, correlation)]
-    return float((padded[0] * padded[1]).sum())
+    middle = len(correlation) // 2
+    taps = [(y, x, tap) for (y, x), tap in np.ndenumerate(mask) if tap]
+    total = 0.0
+    for y, x, tap in taps:
+        for v, u, other in taps:
+            if abs(y - v) <= middle and abs(x - u) <= middle:
+                total += tap * other * correlation[middle + y - v, middle + x - u]
+    return float(total)

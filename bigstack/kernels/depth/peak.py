@@ -29,7 +29,7 @@ def sub_frame(label: np.ndarray, energy: np.ndarray, log: np.ndarray) -> tuple[n
     if frames < 3:
         return label.astype(np.float32), np.full(label.shape, _LOOSE, np.float32)
     middle = np.clip(label, 1, frames - 2)
-    sharp = _triple(np.stack([_smooth_log(layer) for layer in energy]), middle)
+    sharp = _sharpness(energy, middle)
     likely = _triple(log, middle)
     snr = np.exp(sharp.max(axis=0)) - np.float32(_FLOOR)
     trust = snr * snr
@@ -49,6 +49,16 @@ def _spread(excess: np.ndarray, bend: np.ndarray) -> np.ndarray:
     excess = np.maximum(excess, 0)
     logs = (2 + 4 * excess) / (_SAMPLES * np.square(excess + np.float32(_FLOOR)))
     return np.minimum(np.sqrt(logs / 2) / np.maximum(bend, np.float32(1e-3)), np.float32(_LOOSE))
+
+
+def _sharpness(energy: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Logarithm of the smoothed energy before, at and after `middle` (3, y, x), frame by frame."""
+    found = np.empty((3, *middle.shape), np.float32)
+    for z, layer in enumerate(energy):
+        smooth = _smooth_log(layer)
+        for part, offset in zip(found, (-1, 0, 1), strict=True):
+            np.copyto(part, smooth, where=middle + offset == z)
+    return found
 
 
 def _smooth_log(layer: np.ndarray) -> np.ndarray:

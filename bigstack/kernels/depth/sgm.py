@@ -34,21 +34,30 @@ def regularise(log: np.ndarray, step: float = STEP, jump: float = JUMP) -> np.nd
     >>> regularise(log).argmin(axis=0).min()
     np.int64(1)
     """
-    cost = log.max(axis=0) - log
-    np.minimum(cost, np.float32(_MOST), out=cost)
-    cost *= np.float32(SCALE)
-    whole = cost.astype(np.uint16)
+    whole = _whole(log)
     prices = np.uint16(step * SCALE), np.uint16(jump * SCALE)
-    rows = np.ascontiguousarray(whole.transpose(1, 0, 2))
-    total = np.zeros_like(rows)
-    _sweep(rows, total, prices, (-1, 0, 1))
-    _sweep(rows[::-1], total[::-1], prices, (-1, 0, 1))
-    total = total.transpose(1, 0, 2)
     columns = np.ascontiguousarray(whole.transpose(2, 0, 1))
     across = np.zeros_like(columns)
     _sweep(columns, across, prices, (0,))
     _sweep(columns[::-1], across[::-1], prices, (0,))
-    return np.ascontiguousarray(total) + across.transpose(1, 2, 0)
+    rows = np.ascontiguousarray(whole.transpose(1, 0, 2))
+    del whole, columns
+    total = np.ascontiguousarray(across.transpose(2, 1, 0))
+    del across
+    _sweep(rows, total, prices, (-1, 0, 1))
+    _sweep(rows[::-1], total[::-1], prices, (-1, 0, 1))
+    return total.transpose(1, 0, 2)
+
+
+def _whole(log: np.ndarray) -> np.ndarray:
+    """Costs as whole numbers, the best label's 0."""
+    best = log.max(axis=0)
+    found = np.empty(log.shape, np.uint16)
+    for z, layer in enumerate(log):
+        cost = best - layer
+        np.minimum(cost, np.float32(_MOST), out=cost)
+        found[z] = np.multiply(cost, np.float32(SCALE), out=cost)
+    return found
 
 
 def _sweep(

@@ -63,7 +63,10 @@ def level_count(shape: tuple[int, ...]) -> int:
 
 
 def _energies(lumas: np.ndarray, sigma: float, levels: int, invalid: np.ndarray | None) -> list[np.ndarray]:
-    found: list[list[np.ndarray]] = [[] for _ in range(levels)]
+    found = [
+        np.empty((len(lumas), *(-(-side // 2**level) for side in lumas.shape[1:])), np.float32)
+        for level in range(levels)
+    ]
     for z, luma in enumerate(lumas):
         bad = None if invalid is None or not invalid[z].any() else invalid[z].astype(np.uint8)
         low = luma
@@ -74,8 +77,8 @@ def _energies(lumas: np.ndarray, sigma: float, levels: int, invalid: np.ndarray 
             focus = _energy(low, sigma * sigma * laplacian_gain(level))
             if bad is not None:
                 focus[cv2.dilate(bad, np.ones((7, 7), np.uint8)) > 0] = 0
-            found[level].append(focus)
-    return [np.stack(one) for one in found]
+            found[level][z] = focus
+    return found
 
 
 def _energy(low: np.ndarray, noise: float) -> np.ndarray:
@@ -88,7 +91,8 @@ def _energy(low: np.ndarray, noise: float) -> np.ndarray:
 
 def log_likelihood(energy: np.ndarray, samples: float) -> np.ndarray:
     """Logarithm of the likelihood that the frame is the sharp one, from its energy over noise."""
-    excess = np.maximum(energy - np.float32(1), 0)
+    excess = energy - np.float32(1)
+    np.maximum(excess, 0, out=excess)
     excess += np.float32(2.5 / np.sqrt(samples))
     np.log(excess, out=excess)
     return np.multiply(excess, np.float32(2), out=excess)

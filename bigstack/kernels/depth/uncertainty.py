@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bigstack.kernels.depth.tree import Evidence, softmax
+from bigstack.kernels.depth.tree import Evidence
 
 _SOFT = 0.4  # power of the posterior: levels share their evidence, which makes it too sure of itself
 _WINDOWS = (5, 17)  # pixels a side in which depths are compared
-TERMS = (0.02243, 0.00776, 0.01976, 0.24366, 0.11209, 0.0, 0.02251)
+TERMS = (0.00583, 0.00239, 0.0353, 0.32246, 0.06552, 0.12259, 0.00439)
 """Weights of `terms` and of a constant, fitted to rendered scenes."""
-POWER, SCALE = 0.938, 0.88
+POWER, SCALE = 0.734, 0.986
 """The deviation is `SCALE` times the weighted sum to this power."""
 
 
@@ -21,18 +21,24 @@ def terms(evidence: Evidence, depth: np.ndarray, first: np.ndarray, spread: np.n
     Width of the posterior, noise of the peak, change by the median, variance of depths nearby, and how
     little texture there is at the pixel itself, so that its depth comes from elsewhere.
     """
-    log = evidence.log
-    z = np.arange(len(log), dtype=np.float32)[:, None, None]
-    share = softmax(log, _SOFT)
-    share *= np.square(z - depth)
     return [
-        share.sum(axis=0),
+        posterior_variance(evidence.log, depth),
         np.square(spread),
         np.square(depth - first),
         *(_variance(depth, side) for side in _WINDOWS),
         1 / (1 + np.maximum(evidence.energy.max(axis=0) - 1, 0)),
         np.ones_like(depth),
     ]
+
+
+def posterior_variance(log: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Mean square distance of the posterior (y, x) from the depth."""
+    best, total, sum_of_squares = log.max(axis=0), np.zeros_like(depth), np.zeros_like(depth)
+    for z, layer in enumerate(log):
+        share = np.exp((layer - best) * np.float32(_SOFT))
+        total += share
+        sum_of_squares += share * np.square(np.float32(z) - depth)
+    return sum_of_squares / total
 
 
 def _variance(depth: np.ndarray, side: int) -> np.ndarray:
@@ -61,7 +67,9 @@ def deviation(evidence: Evidence, depth: np.ndarray, first: np.ndarray, spread: 
 
 def confidence(log: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Return the share of the posterior (y, x) float32 that lies within 1.5 frames of the depth."""
-    z = np.arange(len(log), dtype=np.float32)[:, None, None]
-    share = softmax(log, _SOFT)
-    share *= np.abs(z - depth) <= np.float32(1.5)
-    return np.clip(share.sum(axis=0), 0, 1)
+    best, total, near = log.max(axis=0), np.zeros_like(depth), np.zeros_like(depth)
+    for z, layer in enumerate(log):
+        share = np.exp((layer - best) * np.float32(_SOFT))
+        total += share
+        near += share * (np.abs(np.float32(z) - depth) <= np.float32(1.5))
+    return np.clip(near / total, 0, 1)

@@ -23,6 +23,7 @@ _POWER = 4  # of energy, in selection: the sharpest wins, equals share
 _MISSED = 1.5  # energy elsewhere over that at the depth which says that the depth is wrong
 _BEFORE, _BEHIND = 0.5, 0.5  # frames about the allowed range
 _FEWEST, _STRONG = 200, 0.5  # pixels that tell how contrast falls: so many, beyond this quantile of energy
+_STRIP = 1 << 18  # values that are weighed at a time
 _BASE = 4.0  # Gaussian of the base level along z, frames
 
 
@@ -67,7 +68,6 @@ def depth_blend(
     weights = []
     for level, energy in enumerate(energies):
         weights.append(_weights(energy, plans[level], level, real[level]))
-        energies[level] = energy[:0]  # its memory is not needed any more
     weights.append(_base_weights(plans[-1], len(frames), real[-1]))
     return _blend(frames, weights, levels)
 
@@ -78,14 +78,17 @@ def level_count(shape: tuple[int, ...]) -> int:
 
 
 def _energies(frames: np.ndarray, levels: int, channels: tuple[int, ...]) -> list[np.ndarray]:
-    found: list[list[np.ndarray]] = [[] for _ in range(levels)]
-    for frame in frames:
+    found = [
+        np.empty((len(frames), *(-(-side // 2**level) for side in frames.shape[1:3])), np.float32)
+        for level in range(levels)
+    ]
+    for z, frame in enumerate(frames):
         low = luminance(frame.astype(np.float32), channels)
         for level in range(levels):
             band, low = _split(low)
             np.multiply(band, band, out=band)
-            found[level].append(cv2.blur(band, (5, 5)))
-    return [np.stack(one) for one in found]
+            found[level][z] = cv2.blur(band, (5, 5))
+    return found
 
 
 def _split(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,27 +108,52 @@ def _plans(depth: np.ndarray, levels: int, sigma: float) -> list[Plan]:
 
 
 def _weights(energy: np.ndarray, plan: Plan, level: int, real: np.ndarray | None) -> np.ndarray:
-    """Weights (z, y, x) of one level, which sum to 1."""
+    """Weights (z, y, x) of one level, which sum to 1; they take the place of its energy."""
     if real is not None:
-        energy = energy * real
-    z = np.arange(len(energy), dtype=np.float32)[:, None, None]
+        energy *= real
     best = energy.max(axis=0)
     nearest = np.clip(np.rint(plan.depth), 0, len(energy) - 1).astype(np.intp)
     at = np.take_along_axis(energy, nearest[None], axis=0)[0]
     loss = contrast_loss(energy, nearest, at, plan.noise, level)
     wide = _width(cv2.blur(best, (5, 5)) / np.float32(plan.noise), loss)
-    smooth = np.exp(-np.square((z - plan.depth) / wide) / 2)
-    smooth /= smooth.sum(axis=0)
     missed = best > _MISSED * (at + 4 * np.float32(plan.noise))
-    inside = ((z >= plan.low - _BEFORE) & (z <= plan.high + _BEHIND)) | missed
-    chosen = np.where(inside, energy, 0)
-    chosen /= np.maximum(chosen.max(axis=0), np.float32(1e-12))
-    chosen **= _POWER
-    chosen /= np.maximum(chosen.sum(axis=0), np.float32(1e-12))
     layered = np.clip((plan.high - plan.low - _LAYERED[0]) / (_LAYERED[1] - _LAYERED[0]), 0, 1)
     layered[missed] = 1
-    smooth += layered * (chosen - smooth)
-    return smooth if real is None else _only_real(smooth, plan.depth, real)
+    for rows in _strips(energy):  # else there would be several volumes of the size of the energy's
+        part = Plan(plan.depth[rows], plan.low[rows], plan.high[rows], plan.noise)
+        smooth = _blended(len(energy), part, wide[rows])
+        chosen = _selected(energy[:, rows], part, missed[rows])
+        smooth += layered[rows] * (chosen - smooth)
+        energy[:, rows] = smooth if real is None else _only_real(smooth, part.depth, real[:, rows])
+    return energy
+
+
+def _strips(volume: np.ndarray) -> list[slice]:
+    step = max(1, _STRIP // (volume.shape[0] * volume.shape[2]))
+    return [slice(start, start + step) for start in range(0, volume.shape[1], step)]
+
+
+def _blended(frames: int, plan: Plan, wide: np.ndarray) -> np.ndarray:
+    """Gaussian weights about the depth."""
+    z = np.arange(frames, dtype=np.float32)[:, None, None]
+    weights = z - plan.depth
+    weights /= wide
+    np.multiply(weights, weights, out=weights)
+    weights *= np.float32(-0.5)
+    np.exp(weights, out=weights)
+    weights /= weights.sum(axis=0)
+    return weights
+
+
+def _selected(energy: np.ndarray, plan: Plan, missed: np.ndarray) -> np.ndarray:
+    """Weights by energy, of the frames that nearer surfaces leave clean; of all where the depth misses."""
+    z = np.arange(len(energy), dtype=np.float32)[:, None, None]
+    inside = ((z >= plan.low - _BEFORE) & (z <= plan.high + _BEHIND)) | missed
+    weights = np.where(inside, energy, np.float32(0))
+    weights /= np.maximum(weights.max(axis=0), np.float32(1e-12))
+    weights **= _POWER
+    weights /= np.maximum(weights.sum(axis=0), np.float32(1e-12))
+    return weights
 
 
 def contrast_loss(energy: np.ndarray, nearest: np.ndarray, at: np.ndarray, noise: float, level: int) -> float:
