@@ -136,9 +136,7 @@ class _Work:
         frames = range(self.source.shape[0])
         self._focus = [delayed(_Opaque({level: shares[level][z] for level in self.levels})) for z in frames]
 
-    def fine(
-        self, near: dict[tuple[int, int], np.ndarray], *, full: bool
-    ) -> dict[tuple[int, int], PairFit]:
+    def fine(self, near: dict[tuple[int, int], np.ndarray], *, full: bool) -> dict[tuple[int, int], PairFit]:
         """Pairs of which something is known: by patches, or by the method again when patches are not wanted."""
         options = self.options
         tasks = {}
@@ -152,7 +150,6 @@ class _Work:
                 source, (i, j), options.channels, full,
             )  # fmt: skip
         return self._computed(tasks)
-
 
     def _computed(self, tasks: dict[tuple[int, int], Delayed]) -> dict[tuple[int, int], PairFit]:
         """Results of the tasks; a pair that is beyond the limits is not to be believed, and nor is its frame."""
@@ -173,9 +170,7 @@ def _link_up(work: _Work) -> tuple[np.ndarray, dict[tuple[int, int], PairFit], n
     for distance in range(1, _FARTHEST_LINK + 1):
         group = _groups(pairs, frames)
         wanted = [
-            (i, i + distance)
-            for i in usable
-            if i + distance in usable and group[i] != group[i + distance]
+            (i, i + distance) for i in usable if i + distance in usable and group[i] != group[i + distance]
         ]
         if not wanted:
             continue
@@ -255,8 +250,6 @@ class _Opaque:
 
     def __dask_tokenize__(self) -> object:
         return tokenize(self.value)
-
-
 
 
 def _reader(source: Source, z: int, channels: tuple[int, ...]) -> Any:

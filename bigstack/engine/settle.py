@@ -13,11 +13,13 @@ from bigstack.errors import InputError
 from bigstack.geometry.alignment import Alignment, FrameAlignment
 from bigstack.geometry.transform import IDENTITY, Transform
 from bigstack.kernels.registration.coarse import PairFit
+from bigstack.kernels.registration.fit import fit_transform
 from bigstack.kernels.registration.models import (
     corner_distance,
     corner_radius,
     decompose,
     inverse,
+    logarithm,
     map_points,
 )
 from bigstack.kernels.registration.plausible import implausible, jumps
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
 STILL = 0.1
 """Pixels at a corner that a stack may seem to move and still be left alone: resampling costs more sharpness than
 that misplaces."""
-_STILL_AT_MOST = 0.5
+_STILL_AT_MOST = 3.0
 """However uncertain the measurement, a corner that seems to move more than this is moved."""
-_CERTAIN = 3.0
+_SHARP = 0.7
+"""Share of their best sharpness that patches have to have to tell a still stack from a moving one."""
+_CERTAIN = 18.5
+"""Square of a deviation, in standard deviations of four motions, that happens by chance once in a thousand."""
 
 
 def settle(
@@ -46,9 +51,13 @@ def settle(
     """
     solution = _solved(measured.pairs, frames, shape, options)
     matrices = solution.matrices
-    if _is_still(solution, shape) and not np.isnan(matrices).any():
-        matrices = np.broadcast_to(np.eye(3), matrices.shape).copy()
+    still = _is_still(measured.pairs, solution, shape, options.pair.motions)
+    if still:
+        matrices = np.where(np.isnan(matrices), np.nan, np.eye(3))
     refused, flags = _judged(measured, matrices, shape, options)
+    if still:
+        # Nothing that can be seen moves, so what cannot be seen is left where it is too.
+        refused = {}
     found = [
         FrameAlignment(
             IDENTITY if np.isnan(matrices[z]).any() else _transform(matrices[z]),
@@ -102,15 +111,54 @@ def _smooth_scale(solution: Solution, reference: int, shape: tuple[int, int]) ->
     return smooth
 
 
-def _is_still(solution: Solution, shape: tuple[int, int]) -> bool:
-    """True when doing nothing is as good: no frame moves by more than is certain, or than matters."""
-    for matrix, error in zip(solution.matrices, solution.errors, strict=True):
-        if np.isnan(matrix).any():
-            continue
-        allowed = max(STILL, min(_CERTAIN * float(error), _STILL_AT_MOST))
-        if corner_distance(matrix, np.eye(3), shape) > allowed:
-            return False
-    return True
+def _is_still(
+    pairs: dict[tuple[int, int], PairFit],
+    solution: Solution,
+    shape: tuple[int, int],
+    motions: tuple[str, ...],
+) -> bool:
+    """True when leaving all frames where they are is as good as moving them.
+
+    Blur that changes looks a little like motion, the same way in every pair, and adds up over a stack; patches
+    that are sharp in both frames are free of it. So only they decide: from frame to frame, and in sum.
+    """
+    matrices = solution.matrices
+    known = np.flatnonzero(np.isfinite(matrices[:, 0, 0]))
+    moved = np.array([corner_distance(matrices[z], np.eye(3), shape) for z in known])
+    if (moved <= np.maximum(STILL, np.minimum(solution.errors[known], 5 * STILL))).all():
+        return True
+    if moved.max() > _STILL_AT_MOST or not motions:
+        return False
+    steps = [pairs.get((int(i), int(j))) for i, j in zip(known, known[1:], strict=False)]
+    if any(fit is None or not fit.trusted for fit in steps):
+        return False
+    if all(fit.share is None for fit in steps if fit is not None):
+        return bool((moved <= np.maximum(STILL, np.minimum(3 * solution.errors[known], 5 * STILL))).all())
+    return _adds_up_to_nothing([_sharp_motion(fit, shape, motions) for fit in steps if fit is not None])
+
+
+def _adds_up_to_nothing(steps: list[tuple[np.ndarray, np.ndarray]]) -> bool:
+    """True when no run of motions from frame to frame, each with its covariance, adds up to more than chance."""
+    way = np.cumsum([np.zeros_like(steps[0][0]), *(move for move, _ in steps)], axis=0)
+    variance = np.cumsum([np.zeros_like(steps[0][1]), *(spread for _, spread in steps)], axis=0)
+    first, last = np.triu_indices(len(way), 1)
+    moved, spread = way[last] - way[first], variance[last] - variance[first]
+    return bool((np.einsum("ni,nij,nj->n", moved, np.linalg.inv(spread), moved) < _CERTAIN).all())
+
+
+def _sharp_motion(
+    fit: PairFit, shape: tuple[int, int], motions: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Motion between neighbours by patches that are sharp in both, and its covariance."""
+    vague = np.eye(len(motions))
+    if fit.share is None or fit.certainty is None:
+        return logarithm(fit.matrix, motions, shape), np.linalg.inv(fit.information + 1e-3 * vague)
+    sharp = fit.share >= _SHARP
+    if 2 * sharp.sum() < len(motions) + 4:
+        return np.zeros(len(motions)), vague
+    found = fit_transform(fit.first[sharp], fit.second[sharp], fit.certainty[sharp], motions, shape)
+    covariance = np.linalg.inv(found.information + 1e-3 * vague) + STILL**2 / 100 * vague
+    return logarithm(found.matrix, motions, shape), covariance
 
 
 def _judged(
@@ -135,8 +183,8 @@ def _judged(
             flags[z].append("jump")
         reasons = implausible(matrix, shape, options.limits)
         inliers = _inliers(z, measured.pairs)
-        counted = any(len(f.first) for f in measured.pairs.values())
-        if counted and inliers < options.limits.inliers:
+        by_points = all(fit.offered for pair, fit in measured.pairs.items() if z in pair and fit.trusted)
+        if by_points and inliers < options.limits.inliers:
             reasons.append(f"{inliers} inliers, fewer than {options.limits.inliers}")
         if reasons:
             flags[z] += reasons

@@ -64,7 +64,9 @@ class Alignment:
         if not self.frames:
             raise InputError("an alignment needs at least one frame")
         if not 0 <= self.reference < len(self.frames):
-            raise InputError(f"the reference must be a frame from 0 to {len(self.frames) - 1}, got {self.reference}")
+            raise InputError(
+                f"the reference must be a frame from 0 to {len(self.frames) - 1}, got {self.reference}"
+            )
         if min(self.shape) < 1:
             raise InputError(f"an alignment needs the height and width of the frames, got {self.shape}")
 

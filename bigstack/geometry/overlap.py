@@ -51,7 +51,9 @@ def largest_rectangle(transforms: Sequence[Transform], shape: tuple[int, int]) -
             high = right
     found = _tallest(sides, shape, low)
     if found is None:
-        raise InputError("the aligned frames have no area in common: keep the canvas, or drop frames that are far off")
+        raise InputError(
+            "the aligned frames have no area in common: keep the canvas, or drop frames that are far off"
+        )
     x0, y0, height = found
     return Tile(
         int(np.ceil(y0 - 1e-6)), int(np.floor(y0 + height + 1e-6)) + 1,

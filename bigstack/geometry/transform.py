@@ -55,7 +55,9 @@ class Transform:
         if array.shape != (3, 3) or not np.isfinite(array).all():
             raise InputError(f"a transform is a 3x3 matrix of finite numbers, got {array.tolist()!r}")
         if array[2, 2] == 0 or abs(np.linalg.det(array / array[2, 2])) < 1e-12:
-            raise InputError(f"a transform has an inverse and its last element is not 0, got {array.tolist()!r}")
+            raise InputError(
+                f"a transform has an inverse and its last element is not 0, got {array.tolist()!r}"
+            )
         return cls(tuple(float(value) + 0.0 for value in normalised(array).ravel()))  # type: ignore[arg-type]
 
     @classmethod

@@ -59,7 +59,9 @@ class WarpOptions:
         choose(self.interpolation, INTERPOLATIONS, "interpolation")
         choose(self.border, BORDERS, "border")
         if not 0 < self.blur <= 1000:
-            raise InputError(f"the border's blur must be more than 0 and at most 1000 pixels, got {self.blur}")
+            raise InputError(
+                f"the border's blur must be more than 0 and at most 1000 pixels, got {self.blur}"
+            )
         return self
 
 
@@ -113,14 +115,12 @@ def valid_region(
     out = np.empty((y1 - y0, x1 - x0), bool)
     for part in blocks(region):
         into = out[part[0] - y0 : part[1] - y0, part[2] - x0 : part[3] - x0]
-        x, y = _places(matrix, part, _STEPS[interpolation])
+        x, y = _places(matrix, part, interpolation)
         into[:] = (x >= 0) & (x <= shape[1] - 1) & (y >= 0) & (y <= shape[0] - 1)
     return None if out.all() else out
 
 
-def source_region(
-    shape: tuple[int, int], matrix: np.ndarray, region: Region, options: WarpOptions
-) -> Region:
+def source_region(shape: tuple[int, int], matrix: np.ndarray, region: Region, options: WarpOptions) -> Region:
     """The part of a frame, absolute, that a region of the output is made from; never empty."""
     edge = _edge(region)
     places = map_points(matrix, edge)
@@ -158,17 +158,17 @@ def _warp_block(
     out: np.ndarray,
     maps: np.ndarray,
 ) -> None:
-    step = _STEPS[options.interpolation]
-    invalid = None
-    if matrix[2, 0] == 0 and matrix[2, 1] == 0 and step == 1024 and _surely_inside(shape, matrix, region):
+    inside = _surely_inside(shape, matrix, region)
+    if _is_split(matrix, options.interpolation):
         x, y, base = _split_places(matrix, region, maps)
+        invalid = None if inside else _bring_back(x, y, base, shape, options.border)
     else:
-        far_x, far_y = _places(matrix, region, step)
-        x, y = _folded(far_x, shape[1], options.border), _folded(far_y, shape[0], options.border)
-        outside = (x != far_x) | (y != far_y)
+        far = _places(matrix, region, options.interpolation)
+        near = [_folded(v, n, options.border) for v, n in zip(far, shape[::-1], strict=True)]
+        outside = (near[0] != far[0]) | (near[1] != far[1])
         invalid = outside if outside.any() else None
-        base = int(np.floor(y.min())), int(np.floor(x.min()))
-        x, y = (x - base[1]).astype(np.float32), (y - base[0]).astype(np.float32)
+        base = int(np.floor(near[1].min())), int(np.floor(near[0].min()))
+        x, y = ((v - b).astype(np.float32) for v, b in zip(near, base[::-1], strict=True))
     view, moved = _view(pixels, corner, base, x, y, SUPPORT[options.interpolation])
     x += np.float32(moved[1])
     y += np.float32(moved[0])
@@ -176,7 +176,31 @@ def _warp_block(
     if invalid is not None and options.border == "constant":
         out[invalid] = _cast(options.value, out.dtype)
     if invalid is not None and options.border == "replicate-blur":
-        _fill_blurred(pixels, corner, shape, (far_x, far_y), options.blur, out)
+        _fill_blurred(
+            pixels, corner, shape, _places(matrix, region, options.interpolation), options.blur, out
+        )
+
+
+def _is_split(matrix: np.ndarray, interpolation: str) -> bool:
+    """True when places are sums of a part by row and a part by column."""
+    return bool(matrix[2, 0] == 0 and matrix[2, 1] == 0 and _STEPS[interpolation] == 1024)
+
+
+def _bring_back(
+    x: np.ndarray, y: np.ndarray, base: tuple[int, int], shape: tuple[int, int], border: str
+) -> np.ndarray | None:
+    """Fold places relative to `base` into the frame, in place; where they were outside, None for nowhere."""
+    outside = np.zeros(x.shape, bool)
+    for places, start, size in ((x, base[1], shape[1]), (y, base[0], shape[0])):
+        low, high = np.float32(-start), np.float32(size - 1 - start)
+        if places.min() >= low and places.max() <= high:
+            continue
+        outside |= (places < low) | (places > high)
+        if border == "reflect":
+            places[:] = _folded(places.astype(float) + start, size, border) - start
+        else:
+            np.clip(places, low, high, out=places)
+    return outside if outside.any() else None
 
 
 def _split_places(
@@ -205,9 +229,10 @@ def _parts(a: float, b: float, c: float, region: Region, step: int) -> tuple[np.
     return across, down
 
 
-def _places(matrix: np.ndarray, region: Region, step: int) -> tuple[np.ndarray, np.ndarray]:
+def _places(matrix: np.ndarray, region: Region, interpolation: str) -> tuple[np.ndarray, np.ndarray]:
     """Absolute places (y, x) float64 in the frame, x and y."""
-    if matrix[2, 0] == 0 and matrix[2, 1] == 0 and step == 1024:
+    step = _STEPS[interpolation]
+    if _is_split(matrix, interpolation):
         across_x, down_x = _parts(*matrix[0], region, step)
         across_y, down_y = _parts(*matrix[1], region, step)
         return np.add.outer(down_x, across_x), np.add.outer(down_y, across_y)
@@ -274,7 +299,12 @@ def _mirrored_range(low: np.ndarray, high: np.ndarray, last: np.ndarray) -> tupl
 
 
 def _view(
-    pixels: np.ndarray, corner: tuple[int, int], base: tuple[int, int], x: np.ndarray, y: np.ndarray, support: int
+    pixels: np.ndarray,
+    corner: tuple[int, int],
+    base: tuple[int, int],
+    x: np.ndarray,
+    y: np.ndarray,
+    support: int,
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """The least part of `pixels` that the kernel reads, and what to add to places relative to `base`."""
     slices, moved = [], []

@@ -100,6 +100,13 @@ def step(parameters: np.ndarray, motions: tuple[str, ...], shape: tuple[int, int
     return normalised(inverse(units) @ _exponential(generator) @ units)
 
 
+def logarithm(matrix: np.ndarray, motions: tuple[str, ...], shape: tuple[int, int]) -> np.ndarray:
+    """Parameters whose `step` moves the corners of a frame as a transform near the identity does."""
+    places = corners(shape)
+    columns = jacobian(places, motions, shape).reshape(8, len(motions))
+    return np.linalg.lstsq(columns, (map_points(matrix, places) - places).ravel(), rcond=None)[0]
+
+
 def _exponential(generator: np.ndarray) -> np.ndarray:
     # scipy.linalg.expm takes 8 ms here: its BLAS starts threads for 3x3 matrices.
     halvings = max(0, int(np.ceil(np.log2(max(np.abs(generator).sum(axis=1).max(), 1e-300)))) + 2)

@@ -45,6 +45,8 @@ class Displacements:
     """Part (n,) in pixels of the standard error that patches may have in common, from blur that changes."""
     correlation: np.ndarray
     """Correlation coefficient (n,) of the two band-passed patches."""
+    share: np.ndarray
+    """How near (n,) the patches are to the sharpest that any frame has of them, 0 to 1; 1 when not known."""
     grain: np.ndarray
     """Size in pixels (n,) of the finest structure that the patches share: 1 / rms spatial angular frequency."""
 
@@ -109,7 +111,13 @@ def measure_patches(
     information[~followed] = 0
     centres = first_origin + MARGIN + (size - 1) / 2
     return Displacements(
-        centres, map_points(matrix, centres) + offset, information, blurred, correlation, grain
+        centres,
+        map_points(matrix, centres) + offset,
+        information,
+        common=blurred,
+        correlation=correlation,
+        share=np.ones(len(centres)),
+        grain=grain,
     )
 
 
@@ -135,11 +143,11 @@ def _trust(
     return information, blurred, correlation, grain
 
 
-def doubted(found: Displacements, factor: np.ndarray) -> Displacements:
-    """The same with the common part of the errors raised by a factor (n,) of at least 1."""
-    more = found.common**2 * (factor**2 - 1)
+def doubted(found: Displacements, share: np.ndarray) -> Displacements:
+    """The same where patches have only a share (n,) of the sharpness they have elsewhere: errors in common grow."""
+    more = found.common**2 * (1 / share**2 - 1)
     information = found.information @ np.linalg.inv(np.eye(2) + more[:, None, None] * found.information)
-    return replace(found, information=information, common=found.common * factor)
+    return replace(found, information=information, common=found.common / share, share=share)
 
 
 def _positive(matrices: np.ndarray) -> np.ndarray:

@@ -128,9 +128,7 @@ def jumps(matrices: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _line_through(z: np.ndarray, values: np.ndarray, at: int) -> np.ndarray:
     """What a robust line through the neighbours gives: median slope, then median height (Theil and Sen)."""
-    slopes = [
-        (values[j] - values[i]) / (z[j] - z[i]) for i in range(len(z)) for j in range(i + 1, len(z))
-    ]
+    slopes = [(values[j] - values[i]) / (z[j] - z[i]) for i in range(len(z)) for j in range(i + 1, len(z))]
     slope = np.median(slopes, axis=0)
     return np.asarray(np.median(values + slope * (at - z)[:, None], axis=0))
 

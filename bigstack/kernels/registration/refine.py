@@ -6,9 +6,11 @@ patch that is far from the sharpest that any frame has of it is doubted: its blu
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import numpy as np
 
-from bigstack.kernels.registration.coarse import PairFit, PairOptions, ecc_pair, unmatched
+from bigstack.kernels.registration.coarse import PairFit, PairOptions, shift_pair, unmatched
 from bigstack.kernels.registration.fit import corner_error, fit_transform
 from bigstack.kernels.registration.models import map_points, rescaled
 from bigstack.kernels.registration.patches import MARGIN, REACH, Displacements, doubted, measure_patches
@@ -17,6 +19,9 @@ from bigstack.kernels.registration.view import View
 
 _RATIO = 4
 """From one level to the next: a patch follows several pixels, and is off by a tenth of one when the next takes over."""
+
+_FEW = 16
+"""Fewer patches than this say nothing by disagreeing: on frames that have no room for more the whole is compared."""
 
 
 def _measured(
@@ -60,15 +65,15 @@ def _measured(
     focus = _focus(first, second, small, level, block)
     if focus is not None:
         share = at_blocks(focus, found.first, block)[0]
-    found = doubted(found, 1 / share)
+    found = doubted(found, share)
     shift = (level - 1) / 2
-    return Displacements(
-        found.first * level + shift,
-        found.second * level + shift,
-        found.information / level**2,
-        found.common * level,
-        found.correlation,
-        found.grain * level,
+    return replace(
+        found,
+        first=found.first * level + shift,
+        second=found.second * level + shift,
+        information=found.information / level**2,
+        common=found.common * level,
+        grain=found.grain * level,
     )
 
 
@@ -81,9 +86,7 @@ def patch_size(shape: tuple[int, int], size: int) -> int | None:
     return None
 
 
-def _focus(
-    first: View, second: View, matrix: np.ndarray, level: int, block: float
-) -> np.ndarray | None:
+def _focus(first: View, second: View, matrix: np.ndarray, level: int, block: float) -> np.ndarray | None:
     """The lesser of both frames' shares of focus, on the first frame's blocks."""
     if level not in first.focus or level not in second.focus:
         return None
@@ -153,10 +156,9 @@ def fine_pair(first: View, second: View, near: np.ndarray, options: PairOptions)
         if level <= first.factor and not agreed:
             break
         matrix = fit.matrix
-    if not seen and first.factor == 1:
-        return ecc_pair(first, second, near, options)
     if fit is None or not agreed:
-        return unmatched(options, matrix)
+        few = sum(len(s.first) for s in seen) < _FEW
+        return shift_pair(first, second, near, options) if few else unmatched(options, matrix)
     inliers = fit.weights > 0
     return PairFit(
         fit.matrix,
@@ -166,15 +168,16 @@ def fine_pair(first: View, second: View, near: np.ndarray, options: PairOptions)
         sum(len(s.first) for s in seen),
         corner_error(fit.information, options.motions, first.shape),
         True,
+        together.information[inliers],
+        together.share[inliers],
     )
 
 
 def _joined(seen: list[Displacements]) -> Displacements:
     """Patches of several levels that were found."""
-    names = ("first", "second", "information", "common", "correlation", "grain")
-    values = [np.concatenate([getattr(s, name) for s in seen]) for name in names]
-    found = np.trace(values[2], axis1=1, axis2=2) > 0
-    return Displacements(*(value[found] for value in values))
+    values = {f.name: np.concatenate([getattr(s, f.name) for s in seen]) for f in fields(Displacements)}
+    found = np.trace(values["information"], axis1=1, axis2=2) > 0
+    return Displacements(**{name: value[found] for name, value in values.items()})
 
 
 def _agreed(measured: Displacements, matrix: np.ndarray, level: int) -> bool:

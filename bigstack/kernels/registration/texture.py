@@ -152,7 +152,11 @@ def focus_shares(textures: list[np.ndarray], matrices: np.ndarray, block: float)
         places = map_points(np.linalg.inv(matrices[z]), centres) + np.array(border[::-1]) * block
         most = np.maximum(at_blocks(best, places, block)[0], texture)
         little = 0.25 * noise + 1e-6
-        shares.append(((np.maximum(texture - noise, 0) + little) / (np.maximum(most - noise, 0) + little)).astype(np.float32))
+        shares.append(
+            ((np.maximum(texture - noise, 0) + little) / (np.maximum(most - noise, 0) + little)).astype(
+                np.float32
+            )
+        )
     return shares
 
 
