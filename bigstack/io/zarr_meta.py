@@ -18,10 +18,11 @@ _MOST_INNER = 1 << 22
 _V3 = ("zarr.json",)
 _V2_ARRAY, _V2_GROUP, _V2_ATTRIBUTES = ".zarray", ".zgroup", ".zattrs"
 
+FILTERS = ("delta", "fixedscaleoffset", "packbits", "quantize", "bitround")
+"""Codecs that work on numbers and may change how many bytes they take."""
 CODECS = (
     "bytes", "transpose", "sharding_indexed", "crc32c", "blosc", "gzip", "zstd", "zlib", "lz4", "bz2", "lzma",
-    "delta", "shuffle", "packbits", "fixedscaleoffset", "quantize", "bitround",
-    "adler32", "fletcher32", "crc32",
+    "shuffle", *FILTERS,
 )  # fmt: skip
 """Codecs that only move bytes. Others, pickle above all, are never made."""
 TEXT_CODECS = (*CODECS, "vlen-utf8")
@@ -201,6 +202,8 @@ def _v3(node: ZarrNode) -> ArrayMeta:
         checked = "crc32c" in index
         codecs = [_named(codec) for codec in settings["codecs"]]
     dtype = _v3_dtype(meta["data_type"], codecs)
+    if dtype.startswith(">") and any(name in FILTERS for name, _ in codecs):
+        raise FormatError(f"{node.path}: filters on big-endian pixels are not read")
     fill = meta.get("fill_value")
     return ArrayMeta(
         tuple(meta["shape"]), dtype, chunk, shard, tuple(codecs), at_end, checked, (style, separator), "C",

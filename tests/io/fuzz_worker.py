@@ -132,6 +132,7 @@ def damage(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def write_zarr(path: Path, kind: str) -> None:
+    import numcodecs
     import zarr
 
     pixels = np.stack([texture(1, "uint16")[..., 0]] * 4).reshape(2, 2, *SIZE)
@@ -149,8 +150,13 @@ def write_zarr(path: Path, kind: str) -> None:
     if version == 3:
         attributes = {"ome": {"version": "0.5", "multiscales": [image]}}
     group = zarr.open_group(str(path), mode="w", zarr_format=version, attributes=attributes)
-    shards = {"shards": (1, 2, 64, 64)} if kind == "ome-zarr-sharded" else {}
-    array = group.create_array("0", shape=pixels.shape, chunks=(1, 1, 32, 32), dtype="uint16", **shards)
+    options = {
+        "ome-zarr-0.4": {"compressors": numcodecs.Blosc("lz4", 5, numcodecs.Blosc.BITSHUFFLE)},
+        "ome-zarr-0.5": {"compressors": zarr.codecs.ZstdCodec(level=3)},
+        "ome-zarr-sharded": {"shards": (1, 2, 64, 64), "compressors": zarr.codecs.GzipCodec(level=1)},
+        "ome-zarr-blosc": {"compressors": zarr.codecs.BloscCodec(cname="zstd", shuffle="shuffle")},
+    }[kind]
+    array = group.create_array("0", shape=pixels.shape, chunks=(1, 1, 32, 32), dtype="uint16", **options)
     array[...] = pixels
 
 
@@ -160,7 +166,7 @@ def damaged_file(whole: Path, rng: np.random.Generator) -> tuple[Path, bytes]:
         return whole, damage(whole.read_bytes(), rng)
     files = sorted(path for path in whole.rglob("*") if path.is_file())
     metadata = [path for path in files if path.suffix == ".json" or path.name.startswith(".z")]
-    among = metadata if rng.random() < 0.8 else files
+    among = metadata if rng.random() < 0.6 else files
     path = among[int(rng.integers(0, len(among)))]
     data = path.read_bytes()
     return path, damaged_json(data, rng) if path in metadata and rng.random() < 0.6 else damage(data, rng)

@@ -16,7 +16,7 @@ KINDS = {
         "tiff-deflate", "tiff-lzw", "tiff-zstd", "tiff-jpeg", "tiff-webp", "tiff-jpeg2000", "tiff-packbits",
         "tiff-lzma",
     ),
-    "zarr": ("ome-zarr-0.4", "ome-zarr-0.5", "ome-zarr-sharded"),
+    "zarr": ("ome-zarr-0.4", "ome-zarr-0.5", "ome-zarr-sharded", "ome-zarr-blosc"),
 }  # fmt: skip
 COUNT = int(os.environ.get("BIGSTACK_FUZZ", "300"))
 SEED = int(os.environ.get("BIGSTACK_FUZZ_SEED", "20"))
