@@ -58,13 +58,14 @@ def estimate_alignment(
         Stack (z, y, x, channel) of uint8, uint16 or float32.
     method
         How a pair is found from nothing. ``"auto"``: phase correlation with scale and rotation, climbed by
-        the correlation coefficient, key points where that is in doubt; ``"phase"``, ``"ecc"``, ``"features"``:
-        that one alone.
+        the correlation coefficient, key points where that is in doubt; ``"phase"``, ``"ecc"``,
+        ``"features"``: that one alone.
     model
         What a frame may do: ``"translation"``; ``"similarity"``, with scale and rotation; ``"affine"``;
         ``"homography"``.
     reference
-        The frame that stays: ``"first"``, ``"middle"``, ``"last"`` or its number; negative ones count from the end.
+        The frame that stays: ``"first"``, ``"middle"``, ``"last"`` or its number; negative ones count from
+        the end.
     mode
         ``"global"``: pairs of near and distant frames, solved together; ``"chain"``: neighbour to neighbour,
         composed; ``"direct"``: each frame to the reference.
@@ -77,9 +78,9 @@ def estimate_alignment(
     smooth_scale
         Let the scale follow a smooth curve through z, as focus breathing does.
     on_misaligned
-        What to do with frames that cannot be aligned: ``"error"`` names them; ``"interpolate"`` gives those that
-        nothing could be measured of (black, blurred) their neighbours' transform, and leaves out those that
-        were measured beyond the limits; ``"drop"`` leaves out all of them.
+        What to do with frames that cannot be aligned: ``"error"`` names them; ``"interpolate"`` gives those
+        that nothing could be measured of (black, blurred) their neighbours' transform, and leaves out those
+        that were measured beyond the limits; ``"drop"`` leaves out all of them.
     features
         Options of key points.
     patch_size
@@ -99,12 +100,14 @@ def estimate_alignment(
     Raises
     ------
     InputError
-        For an option that has no meaning, and, with ``on_misaligned="error"``, for frames that cannot be aligned.
+        For an option that has no meaning, and, with ``on_misaligned="error"``, for frames that cannot be
+        aligned.
 
     Notes
     -----
-    The standard error counts noise and, pair by pair, what changing blur may do. Where nothing is sharp over most
-    of a frame, as at the ends of a deep stack, the far corner is known the less; the error says so.
+    The standard error counts noise and, pair by pair, what changing blur may do. Where nothing is sharp
+    over most of a frame, as at the ends of a deep stack, the far corner is known the less; the error says
+    so.
 
     Examples
     --------
@@ -159,8 +162,8 @@ def apply_alignment(
 ) -> xr.DataArray:
     """Resample a stack into alignment, lazily; dropped frames are left out.
 
-    Tiles of the result agree to the bit however it is cut. Pixels that a frame has no data for are made up by the
-    border rule and marked: fusion never lets them win.
+    Tiles of the result agree to the bit however it is cut. Pixels that a frame has no data for are made up
+    by the border rule and marked: fusion never lets them win.
 
     Parameters
     ----------
@@ -171,8 +174,8 @@ def apply_alignment(
     interpolation
         ``"linear"``, ``"cubic"`` or ``"lanczos"`` (8 pixels wide, on places rounded to 1/32 px).
     border
-        What pixels outside a frame get: ``"constant"``, ``"replicate"`` the nearest pixel, ``"replicate-blur"`` the
-        frame's blurred rim, ``"reflect"``.
+        What pixels outside a frame get: ``"constant"``, ``"replicate"`` the nearest pixel,
+        ``"replicate-blur"`` the frame's blurred rim, ``"reflect"``.
     border_value
         Value of ``"constant"``, in the units of the pixels.
     border_blur
@@ -206,6 +209,8 @@ def apply_alignment(
     warped = WarpedSource(source, alignment, options, canvas)
     if alignment.is_identity:
         return stack
+    # Transparency counts through `Source.valid`; as a coordinate it would lie where the frame lay.
+    stack = stack.drop_vars("alpha", errors="ignore")
     chosen = stack.isel(z=list(alignment.kept), y=canvas.slices[0], x=canvas.slices[1])
     side = int(max(stack.data.chunksize[1:3])) if isinstance(stack.data, da.Array) else max(source.chunks)
     found = chosen.copy(data=lazy_array(warped, tile=side))

@@ -1,14 +1,15 @@
-"""From a source of frames to an alignment: what is read, which pairs are measured, and how they are put together.
+"""From a source of frames to an alignment: what is read, and which pairs are measured.
 
-Every frame is read once and reduced, and small stacks are kept as grey frames besides; of large ones, patches are
-read again where they are needed. All that work is tasks of dask's current scheduler; none of it depends on
-how a frame is stored or on how many workers there are.
+Every frame is read once and reduced, and small stacks are kept as grey frames besides; of large ones,
+patches are read again where they are needed. All that work is tasks of dask's current scheduler; none of it
+depends on how a frame is stored or on how many workers there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import dask
@@ -137,7 +138,7 @@ class _Work:
         self._focus = [delayed(_Opaque({level: shares[level][z] for level in self.levels})) for z in frames]
 
     def fine(self, near: dict[tuple[int, int], np.ndarray], *, full: bool) -> dict[tuple[int, int], PairFit]:
-        """Pairs of which something is known: by patches, or by the method again when patches are not wanted."""
+        """Pairs of which something is known: by patches, or by the method again."""
         options = self.options
         tasks = {}
         for (i, j), matrix in near.items():
@@ -152,7 +153,7 @@ class _Work:
         return self._computed(tasks)
 
     def _computed(self, tasks: dict[tuple[int, int], Delayed]) -> dict[tuple[int, int], PairFit]:
-        """Results of the tasks; a pair that is beyond the limits is not to be believed, and nor is its frame."""
+        """Results of the tasks; pairs that are beyond the limits are not to be trusted."""
         found = dict(zip(tasks, dask.compute(*tasks.values()), strict=True))
         limits = self.options.limits
         return {
@@ -162,7 +163,7 @@ class _Work:
 
 
 def _link_up(work: _Work) -> tuple[np.ndarray, dict[tuple[int, int], PairFit], np.ndarray]:
-    """Coarse transforms of all frames that can be tied together, the pairs they come from, and empty frames."""
+    """Coarse transforms of all frames that can be tied together, their pairs, and empty frames."""
     frames, options = work.source.shape[0], work.options
     empty = empty_frames(work.textures[max(work.levels)])
     usable = [z for z in range(frames) if not empty[z]]
@@ -200,7 +201,7 @@ def _measure_near(
     if mode == "direct":
         wanted = [(reference, int(z)) for z in known if z != reference]
     else:
-        wanted = [(int(i), int(j)) for i, j in zip(known, known[1:], strict=False)]
+        wanted = [(int(i), int(j)) for i, j in pairwise(known)]
         if mode == "global":
             wanted += [(int(i), int(j)) for i, j in zip(known, known[2:], strict=False)]
     wanted = [pair for pair in wanted if pair not in pairs]

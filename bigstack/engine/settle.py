@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
     from bigstack.engine.register import Measured, RegisterOptions
 
 STILL = 0.1
-"""Pixels at a corner that a stack may seem to move and still be left alone: resampling costs more sharpness than
-that misplaces."""
+"""Pixels at a corner that a stack may seem to move and still be left alone: resampling costs more
+sharpness than that misplaces."""
 _STILL_AT_MOST = 3.0
 """However uncertain the measurement, a corner that seems to move more than this is moved."""
 _SHARP = 0.7
 """Share of their best sharpness that patches have to have to tell a still stack from a moving one."""
 _CERTAIN = 18.5
-"""Square of a deviation, in standard deviations of four motions, that happens by chance once in a thousand."""
+"""Square of a deviation, in standard deviations of four motions, that chance gives once in a thousand."""
 
 
 def settle(
@@ -119,8 +120,9 @@ def _is_still(
 ) -> bool:
     """True when leaving all frames where they are is as good as moving them.
 
-    Blur that changes looks a little like motion, the same way in every pair, and adds up over a stack; patches
-    that are sharp in both frames are free of it. So only they decide: from frame to frame, and in sum.
+    Blur that changes looks a little like motion, the same way in every pair, and adds up over a stack;
+    patches that are sharp in both frames are free of it. So only they decide: from frame to frame, and in
+    sum.
     """
     matrices = solution.matrices
     known = np.flatnonzero(np.isfinite(matrices[:, 0, 0]))
@@ -129,7 +131,7 @@ def _is_still(
         return True
     if moved.max() > _STILL_AT_MOST or not motions:
         return False
-    steps = [pairs.get((int(i), int(j))) for i, j in zip(known, known[1:], strict=False)]
+    steps = [pairs.get((int(i), int(j))) for i, j in pairwise(known)]
     if any(fit is None or not fit.trusted for fit in steps):
         return False
     if all(fit.share is None for fit in steps if fit is not None):
@@ -138,7 +140,7 @@ def _is_still(
 
 
 def _adds_up_to_nothing(steps: list[tuple[np.ndarray, np.ndarray]]) -> bool:
-    """True when no run of motions from frame to frame, each with its covariance, adds up to more than chance."""
+    """True when no run of motions, each with its covariance, adds up to more than chance would."""
     way = np.cumsum([np.zeros_like(steps[0][0]), *(move for move, _ in steps)], axis=0)
     variance = np.cumsum([np.zeros_like(steps[0][1]), *(spread for _, spread in steps)], axis=0)
     first, last = np.triu_indices(len(way), 1)
@@ -198,7 +200,7 @@ def _inliers(z: int, pairs: dict[tuple[int, int], PairFit]) -> int:
 
 
 def _residual(z: int, pairs: dict[tuple[int, int], PairFit], matrices: np.ndarray) -> float | None:
-    """Median distance in pixels of what was matched with the nearest frames from where the solution puts it."""
+    """Median distance in pixels of what was matched nearby from where the solution puts it."""
     touching = {pair: fit for pair, fit in pairs.items() if z in pair and fit.trusted and len(fit.first)}
     if not touching:
         return None

@@ -73,8 +73,7 @@ def _sides(transforms: Sequence[Transform], shape: tuple[int, int]) -> np.ndarra
     rows = []
     for transform in transforms:
         x, y, w = transform.matrix
-        for one in (x, y):
-            rows.append(one - _SLACK * w)
+        rows += [x - _SLACK * w, y - _SLACK * w]
         rows += [(shape[1] - 1 - _SLACK) * w - x, (shape[0] - 1 - _SLACK) * w - y]
     sides = np.array(rows)
     return sides / np.hypot(sides[:, 0], sides[:, 1])[:, None]

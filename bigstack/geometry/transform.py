@@ -1,17 +1,17 @@
 """A transform between two images.
 
-**Convention.** A `Transform` is a 3x3 matrix T of homogeneous pixel coordinates (x, y, 1): x grows to the right, y
-downwards, the centre of the top left pixel is (0, 0), and coordinates are absolute, in pixels of whole frames,
-never relative to a tile. The transform of a frame takes a place in the *output* (the reference frame) to the place in
-the *frame* that it is read from::
+**Convention.** A `Transform` is a 3x3 matrix T of homogeneous pixel coordinates (x, y, 1): x grows to the
+right, y downwards, the centre of the top left pixel is (0, 0), and coordinates are absolute, in pixels of
+whole frames, never relative to a tile. The transform of a frame takes a place in the *output* (the
+reference frame) to the place in the *frame* that it is read from::
 
     frame(T_z @ (x, y, 1))  ->  output(x, y)
 
 so that it says directly what a warp has to sample, and the reference frame's is the identity.
 
-**Algebra.** ``(A @ B).apply(p) == A.apply(B.apply(p))``. From frame i to frame j: ``T_j @ T_i.inverse()``. With
-another frame r as the reference: ``T_z @ T_r.inverse()``. Cropping the output by (x0, y0) needs no new transform: the
-output is asked for at x0 + column, y0 + row.
+**Algebra.** ``(A @ B).apply(p) == A.apply(B.apply(p))``. From frame i to frame j: ``T_j @ T_i.inverse()``.
+With another frame r as the reference: ``T_z @ T_r.inverse()``. Cropping the output by (x0, y0) needs no new
+transform: the output is asked for at x0 + column, y0 + row.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Transform:
         scale: float = 1.0,
         rotation: float = 0.0,
     ) -> Transform:
-        """Scale and rotate (degrees, x towards y) about the centre of a frame of `shape` (y, x), then shift (x, y)."""
+        """Scale and rotate (degrees, x towards y) about the centre of a frame (y, x), then shift (x, y)."""
         turn = np.radians(rotation)
         about = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         centre = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
@@ -111,11 +111,11 @@ class Transform:
         return map_points(self.matrix, np.asarray(points, dtype=float))
 
     def decompose(self, shape: tuple[int, int]) -> dict[str, float]:
-        """Shift, scale, rotation, shear and perspective at the centre of a frame; see `decompose` of the kernels."""
+        """Shift, scale, rotation, shear and perspective at the centre of a frame of `shape` (y, x)."""
         return decompose(self.matrix, shape)
 
     def corner_distance(self, other: Transform, shape: tuple[int, int]) -> float:
-        """Largest distance in pixels between where two transforms put the corners of a frame of `shape` (y, x)."""
+        """Largest distance in pixels between where two transforms put the corners of a frame (y, x)."""
         return corner_distance(self.matrix, other.matrix, shape)
 
 

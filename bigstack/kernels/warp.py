@@ -1,13 +1,13 @@
 """Resampling a frame through a transform, a region at a time, to the same bits whatever the regions are.
 
-The place in the frame that an output pixel is read from is computed from the pixel's absolute position in float64
-and rounded to 1/1024 px; relative to the whole-numbered corner of the region in hand it is then exact in float32.
-Only `cv2.remap` is used (its warpAffine depends on where a window starts), on regions of at most `BLOCK` pixels of
-output, so that frames beyond its limit of 32767 px are no matter.
+The place in the frame that an output pixel is read from is computed from the pixel's absolute position in
+float64 and rounded to 1/1024 px; relative to the whole-numbered corner of the region in hand it is then
+exact in float32. Only `cv2.remap` is used (its warpAffine depends on where a window starts), on regions of
+at most `BLOCK` pixels of output, so that frames beyond its limit of 32767 px are no matter.
 
-An output pixel is valid where its place lies between the centres of the frame's outermost pixels. There it does not
-depend on the border rule: neighbours that the kernel would want beyond the frame's edge are mirrored. All
-other pixels are made up by the border rule and are to be kept out of any decision.
+An output pixel is valid where its place lies between the centres of the frame's outermost pixels. There it
+does not depend on the border rule: neighbours that the kernel would want beyond the frame's edge are
+mirrored. All other pixels are made up by the border rule and are to be kept out of any decision.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _split_places(
     size = region[1] - region[0], region[3] - region[2]
     found, base = [], []
     for (a, b, c), room in zip(matrix[:2], maps, strict=True):
-        across, down = _parts(a, b, c, region, 1024)
+        across, down = _parts((a, b, c), region, 1024)
         low_across, low_down = np.floor(across.min()), np.floor(down.min())
         base.append(int(low_across + low_down))
         down, across = (down - low_down).astype(np.float32), (across - low_across).astype(np.float32)
@@ -222,7 +222,10 @@ def _split_places(
     return found[0], found[1], (base[1], base[0])
 
 
-def _parts(a: float, b: float, c: float, region: Region, step: int) -> tuple[np.ndarray, np.ndarray]:
+def _parts(
+    row: tuple[float, float, float] | np.ndarray, region: Region, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    a, b, c = row
     y0, y1, x0, x1 = region
     across = np.rint(np.arange(x0, x1, dtype=float) * a * step) / step
     down = np.rint((np.arange(y0, y1, dtype=float) * b + c) * step) / step
@@ -233,8 +236,8 @@ def _places(matrix: np.ndarray, region: Region, interpolation: str) -> tuple[np.
     """Absolute places (y, x) float64 in the frame, x and y."""
     step = _STEPS[interpolation]
     if _is_split(matrix, interpolation):
-        across_x, down_x = _parts(*matrix[0], region, step)
-        across_y, down_y = _parts(*matrix[1], region, step)
+        across_x, down_x = _parts(matrix[0], region, step)
+        across_y, down_y = _parts(matrix[1], region, step)
         return np.add.outer(down_x, across_x), np.add.outer(down_y, across_y)
     y0, y1, x0, x1 = region
     x, y = np.arange(x0, x1, dtype=float)[None, :], np.arange(y0, y1, dtype=float)[:, None]
@@ -347,7 +350,7 @@ def _fill_blurred(
     blur: float,
     out: np.ndarray,
 ) -> None:
-    """Fill what lies outside with the frame's blurred rim: each pixel takes that of the nearest point of it."""
+    """Fill what lies outside with the frame's blurred rim, each pixel from the nearest point of it."""
     x, y = places
     beside = (x < 0) | (x > shape[1] - 1)
     above = (y < 0) | (y > shape[0] - 1)

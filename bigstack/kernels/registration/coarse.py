@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -17,18 +17,19 @@ from bigstack.kernels.registration.view import View
 Method = Literal["auto", "features", "ecc", "phase"]
 METHODS: tuple[str, ...] = get_args(Method)
 _ENOUGH = 0.35
-"""Correlation of the equalised images of two frames that belong together: right transforms gave 0.5 to 1 on all
+"""Correlation of the equalised images of two frames that belong together: right ones gave 0.5 to 1 on all
 stacks tried, of focus, noise and modality of every kind, wrong ones up to 0.2."""
 _UNSURE = 0.7
 """Correlation below which key points are asked for their opinion."""
 _GAIN, _MISSING = 0.01, 0.3
-"""Correlation that a transform has to gain over none at all, and the share of what correlation lacks that it has to
-make up: microscope stacks, which do not move, gained up to 0.03 where 0.09 was lacking, from defocus that
-looks like scale; half a pixel of motion is worth 0.04 and a pixel 0.14."""
+"""Correlation that a transform has to gain over none at all, and the share of what correlation lacks that
+it has to make up: microscope
+stacks, which do not move, gained up to 0.03 where 0.09 was lacking, from defocus that looks like scale;
+half a pixel of motion is worth 0.04 and a pixel 0.14."""
 _UNSEEN = 0.3
 _PEAK = 8.0
 _PHASE_ERROR = 1.0
-"""Standard error of phase correlation's scale and rotation at the corners, in pixels of the reduced frames."""
+"""Standard error of phase correlation at the corners, in pixels of the reduced frames."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class PairOptions:
     """Side in pixels of a patch."""
     count: int = 64
     """Most patches a level."""
-    features: FeatureOptions = FeatureOptions()
+    features: FeatureOptions = field(default_factory=FeatureOptions)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def unmatched(options: PairOptions, matrix: np.ndarray | None = None) -> PairFit
 
 
 def _by_correlation(first: View, second: View, options: PairOptions, guesses: list[np.ndarray]) -> PairFit:
-    """The best of some guesses, climbed by ECC; for `auto` also phase correlation's and, in doubt, key points'."""
+    """The best guess, climbed by ECC; for `auto` also of phase correlation and, in doubt, of key points."""
     levels = first.levels(), second.levels()
     factor = first.coarse_factor
     if options.method == "auto":

@@ -14,7 +14,6 @@ import numpy as np
 from bigstack.kernels.registration.contrast import equalised
 from bigstack.kernels.registration.models import jacobian, map_points, normalised, rescaled, step
 
-
 _CORRELATED = 12.6
 """Pixels that share one independent error after a blur of 1 px: 4 pi."""
 
@@ -70,7 +69,7 @@ def ecc(
 
 
 def pyramid(image: np.ndarray, smallest: int) -> list[np.ndarray]:
-    """Equalised levels of an image, each half the one before, down to `smallest` pixels on the longer side."""
+    """Equalised levels of an image, each half the one before, down to `smallest` pixels a side."""
     image = np.asarray(image, dtype=np.float32)
     levels = []
     while True:
@@ -112,7 +111,7 @@ def correlation_at(first: np.ndarray, second: np.ndarray, matrix: np.ndarray) ->
 def ecc_information(
     first: np.ndarray, second: np.ndarray, matrix: np.ndarray, motions: tuple[str, ...]
 ) -> np.ndarray:
-    """Inverse covariance (motions, motions), in 1/px^2 at a corner, of what ECC finds between equalised images."""
+    """Inverse covariance (motions, motions), in 1/px^2 at a corner, of what ECC finds."""
     grid = _grid(first.shape)
     slopes = np.gradient(second)
     layers = np.ascontiguousarray(np.stack([second, slopes[1], slopes[0]], axis=-1))
@@ -151,6 +150,8 @@ def _climb(
         ways = jacobian(places[inside], motions, shape)
         slope = np.einsum("nik,ni->nk", ways, seen[inside, 1:]).astype(np.float32)
         parameters = _ecc_step(reference, image, slope)
+        if not np.isfinite(parameters).all():
+            break
         matrix = normalised(step(parameters, motions, shape) @ matrix)
         if not np.isfinite(matrix).all() or np.abs(parameters).max() > 0.5 * max(shape):
             break
@@ -161,7 +162,7 @@ def _climb(
 
 
 def _telling(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places (n, 2) and values (n,) of the pixels that tell most of a motion: all, or the steepest of many."""
+    """Places (n, 2) and values (n,) of the pixels that tell most: all, or the steepest of many."""
     grid = _grid(image.shape)
     if image.size <= _MOST_PIXELS:
         return grid, image.ravel()
@@ -196,11 +197,11 @@ def _sample(layers: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndar
     inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=1)
     # In rows of no particular meaning: remap takes no column longer than 32767.
     wide = 1024
-    maps = np.zeros((-(-len(places) // wide) * wide, 2), np.float32)
-    maps[: len(places)] = places
-    maps = maps.reshape(-1, wide, 2)
-    seen = cv2.remap(layers, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return seen.reshape(-1, layers.shape[2])[: len(places)], inside
+    maps = np.zeros((2, -(-len(places) // wide) * wide), np.float32)
+    maps[:, : len(places)] = places.T
+    x, y = maps.reshape(2, -1, wide)
+    seen = np.asarray(cv2.remap(layers, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return seen.reshape(-1, layers.shape[2])[: len(places)], np.asarray(inside)
 
 
 def _correlate(first: np.ndarray, second: np.ndarray) -> float:

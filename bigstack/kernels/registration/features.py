@@ -48,7 +48,7 @@ class FeatureOptions:
     checks: int = 50
     """Leaves that FLANN looks at."""
     ratio: float = 0.75
-    """A match must be this much nearer than the second best (Lowe 2004, doi:10.1023/B:VISI.0000029664.99615.94)."""
+    """How much nearer than the second best a match must be (Lowe 2004)."""
     estimator: Estimator = "ransac"
     threshold: float = 5.0
     """Distance in pixels, of the image the points were found in, within which a match agrees."""
@@ -60,8 +60,8 @@ class FeatureOptions:
 
     def checked(self) -> FeatureOptions:
         """The same with the descriptor filled in; InputError for what cannot work."""
-        for name in (self.detector, self.descriptor or self.detector):
-            if str(name).upper() == "SURF":
+        for name in (str(self.detector), str(self.descriptor or self.detector)):
+            if name.upper() == "SURF":
                 raise InputError(
                     "SURF is patented and not in OpenCV's wheels; use one of " + ", ".join(DETECTORS)
                 )
@@ -219,14 +219,10 @@ def to_bytes(image: np.ndarray) -> np.ndarray:
 
 
 def _make(name: str, options: FeatureOptions) -> Any:
-    makers = {
-        "SIFT": lambda: cv2.SIFT_create(nfeatures=options.max_features),
-        "ORB": lambda: cv2.ORB_create(nfeatures=options.max_features),
-        "AKAZE": lambda: cv2.xfeatures2d.AKAZE_create(),
-        "BRISK": lambda: cv2.xfeatures2d.BRISK_create(),
-        "KAZE": lambda: cv2.xfeatures2d.KAZE_create(),
-    }
-    return makers[name]()
+    # Looked up by name: the stubs of OpenCV 5 know none of these functions.
+    if name in ("SIFT", "ORB"):
+        return getattr(cv2, f"{name}_create")(nfeatures=options.max_features)
+    return getattr(cv2.xfeatures2d, f"{name}_create")()
 
 
 def _matcher(options: FeatureOptions, count: int) -> Any:
@@ -234,6 +230,7 @@ def _matcher(options: FeatureOptions, count: int) -> Any:
     if options.matcher == "brute" or (options.matcher == "auto" and count <= 4000):
         return cv2.BFMatcher(cv2.NORM_HAMMING if binary else cv2.NORM_L2)
     cv2.setRNGSeed(0)  # its trees are drawn at random
+    index: dict[str, Any]
     if binary:
         index = {"algorithm": 6, "table_number": 6, "key_size": 12, "multi_probe_level": 1}
     else:

@@ -1,7 +1,7 @@
 """What a transform between two frames may do: the models, their parameters and their algebra.
 
-A model is a list of generators. Each is one way to move, and its parameter is measured in pixels at a corner of
-the frame, so that a shift, a scale and a rotation of 0.1 all move a corner by about 0.1 px.
+A model is a list of generators. Each is one way to move, and its parameter is measured in pixels at a
+corner of the frame, so that a shift, a scale and a rotation of 0.1 all move a corner by about 0.1 px.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def corner_radius(shape: tuple[int, int]) -> float:
 
 
 def corners(shape: tuple[int, int]) -> np.ndarray:
-    """Coordinates (4, 2), x before y, of the centres of the four corner pixels, clockwise from the top left."""
+    """Coordinates (4, 2), x before y, of the four corner pixels, clockwise from the top left."""
     bottom, right = shape[0] - 1.0, shape[1] - 1.0
     return np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])
 
@@ -139,7 +139,7 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
 
 
 def rescaled(matrix: np.ndarray, factor: float) -> np.ndarray:
-    """The transform between two images that were reduced by area by `factor`, from that between the full ones.
+    """The transform between two images reduced by area by `factor`, from that between the full ones.
 
     A pixel of the reduced image is the mean of factor x factor pixels, so its centre lies at
     ``factor * x + (factor - 1) / 2``. A factor below 1 goes the other way.
@@ -196,6 +196,6 @@ def _shift(by: np.ndarray) -> np.ndarray:
 
 
 def corner_distance(first: np.ndarray, second: np.ndarray, shape: tuple[int, int]) -> float:
-    """Largest distance in pixels between where two transforms put the corners of a frame of `shape` (y, x)."""
+    """Largest distance in pixels between where two transforms put the corners of a frame (y, x)."""
     places = corners(shape)
     return float(np.hypot(*(map_points(first, places) - map_points(second, places)).T).max())

@@ -1,10 +1,11 @@
 """How far small windows of two frames are apart, to hundredths of a pixel, although their focus differs.
 
-Each window is band-passed, brought to zero mean and unit energy, and moved by Gauss-Newton steps with the mean of
-both frames' gradients (Lucas and Kanade 1981; Benhimane and Malis 2004, doi:10.1109/IROS.2004.1389474). The mean
-makes the answer odd in the order of the frames, so that a chain of them has no direction to drift in. Defocus
-is symmetric: it lowers the correlation of two windows but does not move its peak, so that a window seen with
-different sharpness costs weight (its residual is larger) and not truth.
+Each window is band-passed, brought to zero mean and unit energy, and moved by Gauss-Newton steps with the
+mean of both frames' gradients (Lucas and Kanade 1981; Benhimane and Malis 2004,
+doi:10.1109/IROS.2004.1389474). The mean makes the answer odd in the order of the frames, so that a chain of
+them has no direction to drift in. Defocus is symmetric: it lowers the correlation of two windows but does
+not move its peak, so that a window seen with different sharpness costs weight (its residual is larger) and
+not truth.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ _FINE, _COARSE = 1.0, 4.0
 _CORRELATED = 12.6
 """Pixels that share one independent error after a blur of 1 px: 4 pi."""
 _BLUR_ERROR = 0.003
-"""Error in pixels, a fourth power of grain and a root of lost correlation, that does not average out: the edge
-between sharp and blurred moves with the focus, and so do the places where a lens blurred twice over reverses
-contrast. Found on rendered slopes of 0.6 and 1.2 px of blur a frame, frames 1 and 4 apart, whole and reduced by 4:
+"""Error in pixels, a fourth power of grain and a root of lost correlation, that does not average out: the
+edge between sharp and blurred moves with the focus, and so do the places where a lens blurred twice over
+reverses contrast. Found on rendered slopes of 0.6 and 1.2 px of blur a frame, frames 1 and 4 apart, whole
+and reduced by 4:
 over grains of 2.2 to 5.6 px and correlations of 0.86 to 0.9995 it is right within a factor of two."""
 
 
@@ -48,7 +50,7 @@ class Displacements:
     share: np.ndarray
     """How near (n,) the patches are to the sharpest that any frame has of them, 0 to 1; 1 when not known."""
     grain: np.ndarray
-    """Size in pixels (n,) of the finest structure that the patches share: 1 / rms spatial angular frequency."""
+    """Size in pixels (n,) of the finest structure that both share: 1 / rms spatial angular frequency."""
 
 
 def measure_patches(
@@ -84,29 +86,12 @@ def measure_patches(
     template = band[:, inset : inset + size + 2, inset : inset + size + 2]
     window = _window(size)
     template = _unit(template, window)
-    slope = _gradient(template)
     tall = _band_pass(second).reshape(-1, second.shape[2])
     grid = _mapped_grid(first_origin + inset, size + 2, matrix) - second_origin[:, None, None]
     grid[..., 1] += (np.arange(len(first)) * second.shape[1])[:, None, None]
-    places = np.ascontiguousarray(grid, dtype=np.float32)
-    offset = np.zeros((len(first), 2))
-    for i in range(iterations + 1):
-        moved = places + offset[:, None, None].astype(np.float32)
-        flat = moved.reshape(-1, size + 2, 2)
-        # Not cubic: OpenCV's kernel (a = -0.75) does not reproduce a slope, and moves structure by up to 0.04 px
-        # towards whole pixels; linear leaves 0.004 of that, and what it blurs the normalisation evens out.
-        seen = cv2.remap(tall, flat, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        seen = _unit(seen.reshape(template.shape), window)
-        slope_seen = _gradient(seen)
-        if i == iterations:
-            break
-        gradient = (slope + slope_seen) / 2
-        weighted = gradient * window
-        normal = np.einsum("anij,bnij->nab", weighted, gradient, optimize=True).astype(float)
-        error = (template - seen)[:, 1:-1, 1:-1]
-        right = np.einsum("anij,nij->na", weighted, error, optimize=True).astype(float)
-        offset += _limited(_solve2(normal, right))
-    information, blurred, correlation, grain = _trust(template, seen, slope, slope_seen, window)
+    x, y = (np.ascontiguousarray(grid[..., n], dtype=np.float32) for n in (0, 1))
+    offset, seen = _follow(template, tall, x, y, window, iterations)
+    information, blurred, correlation, grain = _trust(template, seen, window)
     followed = (np.abs(offset) < REACH).all(axis=1) & (correlation > 0.6)
     information[~followed] = 0
     centres = first_origin + MARGIN + (size - 1) / 2
@@ -121,14 +106,45 @@ def measure_patches(
     )
 
 
+def _follow(
+    template: np.ndarray, tall: np.ndarray, x: np.ndarray, y: np.ndarray, window: np.ndarray, iterations: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Newton: how far (n, 2) the patches lie from where `x` and `y` sample, and what is seen there."""
+    offset = np.zeros((len(template), 2))
+    slope = _gradient(template)
+    seen = _seen_at(tall, x, y, offset, window)
+    for _ in range(iterations):
+        gradient = (slope + _gradient(seen)) / 2
+        weighted = gradient * window
+        normal = np.einsum("anij,bnij->nab", weighted, gradient, optimize=True).astype(float)
+        error = (template - seen)[:, 1:-1, 1:-1]
+        right = np.einsum("anij,nij->na", weighted, error, optimize=True).astype(float)
+        offset += _limited(_solve2(normal, right))
+        seen = _seen_at(tall, x, y, offset, window)
+    return offset, seen
+
+
+def _seen_at(
+    tall: np.ndarray, x: np.ndarray, y: np.ndarray, offset: np.ndarray, window: np.ndarray
+) -> np.ndarray:
+    """Patches (n, side, side) of unit energy at places shifted by `offset`."""
+    there = [v + offset[:, n, None, None].astype(np.float32) for n, v in ((0, x), (1, y))]
+    across, down = (v.reshape(-1, x.shape[2]) for v in there)
+    # Not cubic: OpenCV's kernel (a = -0.75) does not reproduce a slope, and moves structure by up to
+    # 0.04 px towards whole pixels. Linear does 0.004; what it blurs, the normalisation evens out.
+    seen = cv2.remap(tall, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return _unit(np.asarray(seen).reshape(x.shape), window)
+
+
 def _trust(
-    template: np.ndarray, seen: np.ndarray, slope: np.ndarray, slope_seen: np.ndarray, window: np.ndarray
+    template: np.ndarray, seen: np.ndarray, window: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Information, error by blur, correlation and grain of aligned patches.
 
     Both come from products of one frame with the other, in which the noise of the two does not meet itself:
     the squared gradient of a patch that holds nothing but noise looks like excellent texture.
     """
+    slope, slope_seen = _gradient(template), _gradient(seen)
     first, second = template[:, 1:-1, 1:-1], seen[:, 1:-1, 1:-1]
     correlation = np.einsum("ij,nij,nij->n", window, first, second).astype(float)
     noise = np.einsum("ij,nij->n", window, (first - second) ** 2).astype(float)
@@ -144,7 +160,7 @@ def _trust(
 
 
 def doubted(found: Displacements, share: np.ndarray) -> Displacements:
-    """The same where patches have only a share (n,) of the sharpness they have elsewhere: errors in common grow."""
+    """The same where patches have a share (n,) of the sharpness they have elsewhere: errors grow."""
     more = found.common**2 * (1 / share**2 - 1)
     information = found.information @ np.linalg.inv(np.eye(2) + more[:, None, None] * found.information)
     return replace(found, information=information, common=found.common / share, share=share)

@@ -67,7 +67,7 @@ def _peak(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
     fy, fx = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None]
     low = np.exp(-(fx**2 + fy**2) / (2 * _CUT**2))
     surface = fft.irfft2(cross / np.maximum(np.abs(cross), 1e-12) * low, shape)
-    y, x = np.unravel_index(int(np.argmax(surface)), surface.shape)
+    y, x = (int(n) for n in np.unravel_index(int(np.argmax(surface)), surface.shape))
     response = float(surface[y, x] / max(float(surface.std()), 1e-12))
     dy = _vertex(surface[[y - 1, y, (y + 1) % shape[0]], x])
     dx = _vertex(surface[y, [x - 1, x, (x + 1) % shape[1]]])

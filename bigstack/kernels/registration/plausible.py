@@ -1,4 +1,4 @@
-"""Which transforms to believe: limits that a stack of one scene keeps to, and frames that fall out of line."""
+"""Which transforms to believe: limits that a stack of one scene keeps to, and odd frames."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def implausible(matrix: np.ndarray, shape: tuple[int, int], limits: Limits) -> l
     if abs(parts["rotation"]) > limits.rotation + 1e-4:
         found.append(f"rotation {parts['rotation']:+.2f} degrees beyond {limits.rotation:g}")
     for name in ("shear", "perspective"):
-        if parts[name] > getattr(limits, name) + 1e-6:
-            found.append(f"{name} {parts[name]:.4f} beyond {getattr(limits, name):g}")
+        limit = getattr(limits, name)
+        found += [f"{name} {parts[name]:.4f} beyond {limit:g}"] if parts[name] > limit + 1e-6 else []
     covered = _overlap(matrix, shape)
     if covered < limits.overlap:
         found.append(f"overlap {covered:.0%} below {limits.overlap:.0%}")

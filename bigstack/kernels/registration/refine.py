@@ -1,7 +1,8 @@
 """Two frames of which a coarse transform is known: patches that are textured in both, coarse to fine.
 
-What is blurred in both frames is sharp on a reduced one, so every level counts, with what its patches are worth. A
-patch that is far from the sharpest that any frame has of it is doubted: its blurred edges move with the blur.
+What is blurred in both frames is sharp on a reduced one, so every level counts, with what its patches are
+worth. A patch that is far from the sharpest that any frame has of it is doubted: its blurred edges move
+with the blur.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from bigstack.kernels.registration.texture import at_blocks, choose_patches
 from bigstack.kernels.registration.view import View
 
 _RATIO = 4
-"""From one level to the next: a patch follows several pixels, and is off by a tenth of one when the next takes over."""
+"""From one level to the next: a patch follows several pixels, and is then off by a tenth."""
 
 _FEW = 16
-"""Fewer patches than this say nothing by disagreeing: on frames that have no room for more the whole is compared."""
+"""Fewer patches than this say nothing by disagreeing: frames without room for more are compared as wholes."""
 
 
 def _measured(

@@ -1,9 +1,9 @@
 """All frames at once: the transforms that agree best with every measured pair.
 
-One pair after the other, errors add up: 500 frames of 0.02 px each are half a pixel. With pairs of more distant
-frames as well, a robust least-squares solution (as bundle adjustment of mosaics: Brown and Lowe 2007,
-doi:10.1007/s11263-006-0002-3, here on compressed pairs) keeps the last frame on the first, and a pair that
-contradicts the others loses its say.
+One pair after the other, errors add up: 500 frames of 0.02 px each are half a pixel. With pairs of more
+distant frames as well, a robust least-squares solution (as bundle adjustment of mosaics: Brown and Lowe
+2007, doi:10.1007/s11263-006-0002-3, here on compressed pairs) keeps the last frame on the first, and a pair
+that contradicts the others loses its say.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -117,7 +118,8 @@ def solve_global(
     iterations
         Most rounds of Gauss-Newton and reweighting.
     held
-        Values (frames,) of motions that are not solved for but set: ``{"scale": log_scale_in_corner_pixels}``.
+        Values (frames,) of motions that are not solved for but set: ``{"scale":
+        log_scale_in_corner_pixels}``.
     """
     matrices = solve_chain(pairs, frames, reference)
     known = ~np.isnan(matrices[:, 0, 0])
@@ -216,7 +218,7 @@ class _System:
             errors[z] = np.sqrt(max(np.einsum("nik,kl,nil->n", columns, covariance, columns).mean(), 0))
         return errors
 
-    def _normal(self, matrices: np.ndarray, weights: np.ndarray) -> tuple[object, np.ndarray]:
+    def _normal(self, matrices: np.ndarray, weights: np.ndarray) -> tuple[Any, np.ndarray]:
         """Factorised normal equations and their right side."""
         count = len(self.free)
         size = int((self.columns >= 0).sum()) * count

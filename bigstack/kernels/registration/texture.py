@@ -166,7 +166,7 @@ def at_blocks(texture: np.ndarray, places: np.ndarray, block: float) -> tuple[np
     size = (texture.shape[1], texture.shape[0])
     inside = ((at >= 0) & (at < size)).all(axis=-1)
     at = np.clip(at, 0, np.subtract(size, 1))
-    return texture[at[..., 1], at[..., 0]], inside
+    return texture[at[..., 1], at[..., 0]], np.asarray(inside)
 
 
 def _common(first: np.ndarray, second: np.ndarray, block: float, matrix: np.ndarray) -> np.ndarray:
@@ -180,7 +180,7 @@ def _common(first: np.ndarray, second: np.ndarray, block: float, matrix: np.ndar
 
 def _inside(points: np.ndarray, shape: tuple[int, int], reach: float) -> np.ndarray:
     low, high = reach, (shape[1] - 1 - reach, shape[0] - 1 - reach)
-    return ((points >= low - 1) & (points <= np.add(high, 1))).all(axis=-1)
+    return np.asarray(((points >= low - 1) & (points <= np.add(high, 1))).all(axis=-1))
 
 
 def _cells(shape: tuple[int, int], count: int) -> list[tuple[slice, slice]]:
