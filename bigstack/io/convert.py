@@ -113,5 +113,5 @@ def usable(source: Source, dtype: str | None, name: str) -> Source:
         raise FormatError(f"{name} holds {found}; dtype can be 'float32', or left out to keep {found}")
     raise FormatError(
         f"{name} holds {found} pixels; a stack is uint8, uint16 or float32. Convert it, or read it rounded "
-        "to float32 with dtype='float32'"
+        "to float32 with dtype='float32' (--to-float)"
     )

@@ -117,7 +117,8 @@ def open_any(paths: Paths, options: ReadOptions) -> Opened:
         raise InputError(f"max_pixels must be at least 1, got {options.max_pixels}")
     if isinstance(paths, str | os.PathLike):
         return _open_one(os.fspath(paths), options)
-    listed = [Path(path) for path in paths]
+    # Absolute, because tasks open them, maybe in processes that work in another folder.
+    listed = [Path(path).absolute() for path in paths]
     if not listed:
         raise InputError("an empty list of frames; give at least one")
     if len(listed) == 1:
@@ -133,7 +134,8 @@ def _open_one(name: str, options: ReadOptions) -> Opened:
 
     if "://" in name:
         raise InputError(f"{name!r} is an address; copy the stack to a disk and give its path")
-    path = Path(name)
+    path = Path(name).absolute()
+    name = str(path)
     if is_pattern(path):
         _only_for_files(options, "a list of frames")
         return open_frames(matching(path), name, options)

@@ -378,6 +378,34 @@ def test_chunks_that_decode_to_more_than_a_chunk(tmp_path, name):
         read_all(path)
 
 
+@pytest.mark.parametrize(("place", "value"), [(4, 1 << 30), (12, 1 << 30), (4, 0), (12, 3)])
+def test_a_blosc_header_that_lies(tmp_path, place, value):
+    """C-Blosc 1 believes it and reads behind the end of the chunk."""
+    path = zarr_array(tmp_path / "a", compressors=BloscCodec(cname="zstd", shuffle="shuffle"))
+    file = path / "c" / "0" / "0" / "0"
+    data = bytearray(file.read_bytes())
+    data[place : place + 4] = value.to_bytes(4, "little")
+    file.write_bytes(data)
+    with pytest.raises(StackError, match="chunk 0/0/0 is damaged"):
+        read_all(path)
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        {"id": "fixedscaleoffset", "scale": 1, "offset": 0, "dtype": "<u2", "astype": "S1000000"},
+        {"id": "delta", "dtype": "O"},
+        {"id": "shuffle", "elementsize": 0},
+        {"id": "shuffle", "elementsize": -1},
+    ],
+)
+def test_filters_that_harm(tmp_path, codec):
+    path = zarr_array(tmp_path / "a", zarr_format=2, dimension_names=None)
+    edited(path / ".zarray", "filters", value=[codec])
+    with pytest.raises(BigstackError):
+        read_all(path, axes="zyx")
+
+
 def test_a_chunk_file_without_end(tmp_path):
     path = zarr_array(tmp_path / "a")
     with (path / "c" / "0" / "0" / "0").open("r+b") as file:

@@ -302,6 +302,19 @@ def test_a_list_keeps_its_order_and_a_pattern_sorts(ten):
     assert stack.attrs["files"] == [str(folder / f"f{i}.png") for i in (3, 1, 2)]
 
 
+def test_tasks_may_work_in_another_folder(ten, tmp_path_factory, monkeypatch):
+    folder, truth = ten
+    monkeypatch.chdir(folder.parent)
+    opened = [
+        open_stack(folder.name),
+        open_stack(f"{folder.name}/f*.png"),
+        open_stack([f"{folder.name}/f{i}.png" for i in range(10)]),
+    ]
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    for stack in opened:
+        np.testing.assert_array_equal(stack.values, truth)
+
+
 def test_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(StackError, match="does not exist"):
         open_stack(tmp_path / "nothing")
