@@ -20,36 +20,57 @@ if TYPE_CHECKING:
     from bigstack.correct import estimate_balance as estimate_balance
     from bigstack.correct import estimate_hot_pixels as estimate_hot_pixels
     from bigstack.correct import estimate_vignetting as estimate_vignetting
+    from bigstack.density import focus_density as focus_density
+    from bigstack.focus import best_frame as best_frame
+    from bigstack.focus import estimate_noise as estimate_noise
+    from bigstack.focus import measure_focus as measure_focus
+    from bigstack.focus import sharpness as sharpness
     from bigstack.fusion import fuse as fuse
     from bigstack.io.open import open_stack as open_stack
+    from bigstack.jobs.detect import detect_focus_regions as detect_focus_regions
+    from bigstack.jobs.detect_folder import detect_folder as detect_folder
     from bigstack.jobs.write import write_image as write_image
 
 _HOMES = {
     "apply_correction": "bigstack.correct",
+    "best_frame": "bigstack.focus",
     "correct_balance": "bigstack.correct",
     "correct_hot_pixels": "bigstack.correct",
     "correct_vignetting": "bigstack.correct",
     "denoise": "bigstack.correct",
+    "detect_focus_regions": "bigstack.jobs.detect",
+    "detect_folder": "bigstack.jobs.detect_folder",
     "estimate_balance": "bigstack.correct",
     "estimate_hot_pixels": "bigstack.correct",
+    "estimate_noise": "bigstack.focus",
     "estimate_vignetting": "bigstack.correct",
+    "focus_density": "bigstack.density",
     "fuse": "bigstack.fusion",
+    "measure_focus": "bigstack.focus",
     "open_stack": "bigstack.io.open",
+    "sharpness": "bigstack.focus",
     "write_image": "bigstack.jobs.write",
 }
 
 __all__ = [
     "__version__",
     "apply_correction",
+    "best_frame",
     "correct_balance",
     "correct_hot_pixels",
     "correct_vignetting",
     "denoise",
+    "detect_focus_regions",
+    "detect_folder",
     "estimate_balance",
     "estimate_hot_pixels",
+    "estimate_noise",
     "estimate_vignetting",
+    "focus_density",
     "fuse",
+    "measure_focus",
     "open_stack",
+    "sharpness",
     "synthetic",
     "write_image",
 ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 
 from bigstack import __version__
+from bigstack.cli.align import align
 from bigstack.cli.convert import convert
 from bigstack.cli.correct import correct
 from bigstack.cli.demo import demo
+from bigstack.cli.density import density
+from bigstack.cli.focus import focus
 from bigstack.cli.info import info
 from bigstack.cli.plan import plan
 from bigstack.cli.stack import stack
@@ -21,7 +25,7 @@ def cli() -> None:
     """Focus stacking and depth from focus for image stacks that outgrow memory."""
 
 
-for command in (stack, info, plan, convert, correct, demo):
+for command in (stack, info, plan, convert, align, correct, focus, density, demo):
     cli.add_command(command)
 
 
@@ -39,9 +43,18 @@ def main(arguments: list[str] | None = None) -> None:
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; run the same command again to go on where the output allows it", err=True)
+        if arguments is None:
+            _leave(130)
         status = 130
     except Exception as error:
         if "--debug" in words:
             raise
         status = explain(error)
     sys.exit(status or 0)
+
+
+def _leave(status: int) -> None:
+    """End the process now: at a usual exit, Python waits for threads that still compute their tiles."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -78,15 +78,26 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
         One of its children, with a message for the user.
     """
     started = time.perf_counter()
-    from bigstack.cluster import open_executor
+    from bigstack.cluster import count_workers, open_executor
+    from bigstack.density import bandwidth_in_pixels
+    from bigstack.engine.sources import as_source
     from bigstack.engine.windows import settle
     from bigstack.focus import measure_focus
-    from bigstack.jobs.maps import map_paths, write_field
+    from bigstack.jobs.maps import fitting_tile, map_paths, write_field
     from bigstack.jobs.stack import open_inputs
+    from bigstack.kernels.density import DIRECT, density_halo
 
     stack = open_inputs(job.inputs, job.reading)
     options = {"normalize": "p99", **job.options} if job.method == "rdf" else job.options
-    focus = measure_focus(stack, method=job.method, focus_channel=job.focus_channel, tile=job.tile, **options)
+    sigma = min(bandwidth_in_pixels(stack, job.bandwidth, job.unit), DIRECT)  # type: ignore[arg-type]
+    tile = fitting_tile(
+        as_source(stack.data),
+        halo=density_halo(sigma),
+        tile=job.tile,
+        memory_limit=job.memory_limit,
+        workers=1 if job.processes else count_workers(job.workers),
+    )
+    focus = measure_focus(stack, method=job.method, focus_channel=job.focus_channel, tile=tile, **options)
     chosen = _chosen(job.frame, stack.sizes["z"])
     outputs = [path for path in (job.output, job.focus_out, job.overlay) if path is not None]
     for path in (each for output in outputs for each in map_paths(output, len(chosen))):

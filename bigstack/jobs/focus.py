@@ -35,6 +35,8 @@ class FocusJob:
     """Where the sharpest frame is copied to."""
     grid: tuple[int, int] | None = None
     """Cells down and across for which the sharpest frame is told."""
+    compare: bool = False
+    """Whether to compare frames although none of these is asked for."""
     tile: int | None = None
     memory_limit: int = 2 * 10**9
     workers: int | None = None
@@ -46,7 +48,7 @@ class FocusJob:
     @property
     def wants_sharpness(self) -> bool:
         """Whether frames are to be compared."""
-        return self.summary is not None or self.best_frame is not None or self.grid is not None
+        return self.compare or any(x is not None for x in (self.summary, self.best_frame, self.grid))
 
 
 @dataclass
@@ -59,6 +61,8 @@ class FocusResult:
     sharpness: np.ndarray | None
     """Mean focus of each frame, None where frames were not compared."""
     z: np.ndarray
+    unit: str
+    """What z is in."""
     best: int | None
     best_name: str | None
     """File of the sharpest frame, where each frame is a file."""
@@ -102,14 +106,15 @@ def run_focus(job: FocusJob, *, watch: Callable[[Any], None] = lambda progress: 
         One of its children, with a message for the user.
     """
     started = time.perf_counter()
-    from bigstack.cluster import open_executor
+    from bigstack.cluster import count_workers, open_executor
+    from bigstack.engine.sources import as_source
     from bigstack.engine.windows import settle
     from bigstack.focus import measure_focus
-    from bigstack.jobs.maps import map_paths, write_by, write_field
+    from bigstack.jobs.maps import fitting_tile, map_paths, write_by, write_field
     from bigstack.jobs.stack import open_inputs
 
     if job.output is None and not job.wants_sharpness:
-        raise InputError("nothing to do: give --output, --summary, --best-frame or --best-frame-grid")
+        raise InputError("nothing to do: give --output, --summary, --plot, --best-frame or --best-frame-grid")
     stack = open_inputs(job.inputs, job.reading)
     focus = measure_focus(
         stack,
@@ -117,7 +122,13 @@ def run_focus(job: FocusJob, *, watch: Callable[[Any], None] = lambda progress: 
         smoothing=job.smoothing,
         noise=job.noise,  # type: ignore[arg-type]
         focus_channel=job.focus_channel,
-        tile=job.tile,
+        tile=fitting_tile(
+            as_source(stack.data),
+            halo=64,
+            tile=job.tile,
+            memory_limit=job.memory_limit,
+            workers=1 if job.processes else count_workers(job.workers),
+        ),
         **job.options,
     )
     maps = [] if job.output is None else map_paths(job.output, stack.sizes["z"])
@@ -133,7 +144,12 @@ def run_focus(job: FocusJob, *, watch: Callable[[Any], None] = lambda progress: 
             write_by(stack[found["best"]], job.best_frame, executor, overwrite=job.overwrite)
             written.append(job.best_frame)
     result = FocusResult(
-        written=written, shape=stack.shape, seconds=time.perf_counter() - started, z=stack.z.values, **found
+        written=written,
+        shape=stack.shape,
+        seconds=time.perf_counter() - started,
+        z=stack.z.values,
+        unit=stack.z.attrs.get("units", "frame"),
+        **found,
     )
     if job.summary is not None:
         job.summary.write_text(json.dumps({"method": job.method, **result.as_dict()}, indent=1) + "\n")

@@ -14,16 +14,53 @@ from dask.highlevelgraph import HighLevelGraph
 
 from bigstack.engine import statistics
 from bigstack.engine.copy import copy_stack
+from bigstack.engine.plan import PROCESS
 from bigstack.engine.store import Executor, store
 from bigstack.engine.windows import FieldSource
+from bigstack.errors import MemoryLimitError
 from bigstack.io.lazy import lazy_array
+from bigstack.io.source import Source
 from bigstack.io.writers import create_sink, create_stack_sink, spec_of, stack_spec_of
+from bigstack.io.writers.spec import human
 from bigstack.kernels.heatmap import grey_picture, heat_picture, overlay_picture
+
+_BYTES = 64  # of a pixel of a tile in work: focus, impulses, sums in float64 and the result
 
 Watch = Callable[[Any], None]
 
 PICTURES = (".png", ".jpg", ".jpeg")
 """Endings of formats that hold no numbers: maps are shown grey, the largest number of all frames white."""
+
+
+def fitting_tile(
+    source: Source, *, halo: int, tile: int | None, memory_limit: int, workers: int
+) -> int | None:
+    """Side of the tiles that a job on maps works in: as asked, else the largest that fits the memory limit.
+
+    None leaves frames whole that can only be decoded whole.
+
+    Raises
+    ------
+    MemoryLimitError
+        When even the smallest needs more; the message has the sizes.
+    """
+    pixel = 2 * source.shape[3] * source.dtype.itemsize + _BYTES
+    height, width = source.shape[1:3]
+    if source.whole_frames and tile is None:
+        sides = [max(height, width)]
+    else:
+        sides = [tile] if tile is not None else [2048, 1024, 512, 256]
+    for side in sides:
+        area = min(side + 2 * halo, height) * min(side + 2 * halo, width)
+        need = PROCESS + workers * area * pixel
+        if need <= memory_limit:
+            return None if source.whole_frames and tile is None else side
+    whole = ", or first copy the images to tiled storage with: bigstack convert INPUT OUT.zarr"
+    raise MemoryLimitError(
+        f"this needs {human(need)} with {workers} workers and a halo of {halo} pixels, the limit is "
+        f"{human(memory_limit)}; raise --memory-limit or use fewer --workers"
+        + (whole if source.whole_frames else "")
+    )
 
 
 def frame_path(output: Path, z: int, frames: int) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -27,8 +29,14 @@ def heat_picture(density: np.ndarray, highest: float = 1.0) -> np.ndarray:
     >>> heat_picture(np.array([[0.0, 1.0]])).tolist()
     [[[0, 0, 128], [128, 0, 0]]]
     """
-    coloured = cv2.applyColorMap(grey_picture(density, highest), cv2.COLORMAP_JET)
-    return np.ascontiguousarray(coloured[..., ::-1])
+    # Looked up here: OpenCV's own look-up kills the process where the image is empty.
+    return _jet()[grey_picture(density, highest)]
+
+
+@lru_cache(maxsize=1)
+def _jet() -> np.ndarray:
+    levels = np.arange(256, dtype=np.uint8)[:, None]
+    return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_JET)[:, 0, ::-1])
 
 
 def overlay_picture(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from bigstack.errors import InputError, OutputExistsError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +36,25 @@ def plot_sharpness(sharpness: np.ndarray, z: np.ndarray, *, unit: str = "frame")
         xytext=(6, 4),
         color="tab:red",
     )
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.12 * max(float(np.max(sharpness)), 1e-12))
     axes.set_xlabel(f"z [{unit}]")
     axes.set_ylabel("mean focus")
     return figure
+
+
+def save_sharpness(found: Any, path: Path, *, overwrite: bool = False) -> Path:
+    """Write the plot of what `bigstack.jobs.focus.run_focus` found.
+
+    Raises
+    ------
+    OutputExistsError
+        When it is there and `overwrite` is not set.
+    """
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists; give --overwrite to replace it")
+    try:
+        figure = plot_sharpness(found.sharpness, found.z, unit=found.unit)
+    except ImportError as error:
+        raise InputError("plots need matplotlib: pip install 'bigstack[plot]'") from error
+    figure.savefig(path, dpi=120)
+    return path
