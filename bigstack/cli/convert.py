@@ -37,7 +37,7 @@ def convert(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
     from bigstack.cli.progress import Reporter
     from bigstack.jobs.convert import ConvertJob, convert_stack
 
-    reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"))
+    reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"), work="converting")
     values.pop("debug")
     reading = options.reading_options(values)
     with reporter:

@@ -174,7 +174,7 @@ def correct(inputs: tuple[Path, ...], output: Path | None, **values: Any) -> Non
     from bigstack.cli.progress import Reporter
     from bigstack.jobs.correct import CorrectJob, correct_stack
 
-    reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"))
+    reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"), work="correcting")
     values.pop("debug")
     plots = values.pop("plots")
     steps = steps_of(values)

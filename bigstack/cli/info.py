@@ -25,7 +25,7 @@ def info(inputs: tuple[Path, ...], as_json: bool, debug: bool) -> None:
     else:
         for line in _lines(found):
             click.echo(line)
-    if found.get("audit", {}).get("bad"):
+    if found["audit"].get("skipped"):
         raise SystemExit(1)
 
 

@@ -10,7 +10,18 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path)
+
+class LocalPath(click.Path):
+    """A path; an address is told apart before it would lose one of its slashes."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The path."""
+        if "://" in str(value):
+            self.fail(f"{value!r} is an address, not a path; copy the stack to a disk first", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = LocalPath(path_type=Path)
 
 
 class Bytes(click.ParamType):

@@ -12,7 +12,8 @@ import click
 class Reporter:
     """Watches a run; call it with the run's progress."""
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+    def __init__(self, *, quiet: bool, verbose: bool, work: str = "stacking") -> None:
+        self.work = work
         self.quiet = quiet
         self.verbose = verbose
         self._bar: Any = None
@@ -65,7 +66,7 @@ class Reporter:
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._bar = Progress(
-                TextColumn("stacking"),
+                TextColumn(self.work),
                 BarColumn(),
                 TextColumn("{task.percentage:3.0f}%"),
                 TextColumn("{task.fields[rate]:.0f} Mpix/s"),

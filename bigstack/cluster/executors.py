@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,12 +34,11 @@ class ThreadExecutor:
 
     def run(self, graph: HighLevelGraph, keys: list, done: Done, tick: Tick = lambda share: None) -> None:
         """Compute `keys`; ``done`` is called in the driver's thread, ``tick`` with the share of work done."""
-        import cv2
         from dask.array.optimization import optimize
         from dask.callbacks import Callback
         from dask.threaded import get
 
-        cv2.setNumThreads(1)
+        _prepare_process(self.workers)
         wanted = set(keys)
         tasks = optimize(graph, keys)
         total, finished = sum(_weight(key) for key in tasks), 0
@@ -92,12 +93,20 @@ def count_workers(wanted: int | None) -> int:
     return wanted or available_workers()
 
 
-def _prepare_worker() -> str:
+def _prepare_process(threads: int) -> None:
+    """Keep OpenCV to one thread a task, and as many decoded frames as the memory plan counts."""
     import cv2
 
-    import bigstack
+    from bigstack.io.ring import FRAMES
 
     cv2.setNumThreads(1)
+    FRAMES.limit(frames=threads + 2)
+
+
+def _prepare_worker(dask_worker: Any) -> str:
+    import bigstack
+
+    _prepare_process(dask_worker.state.nthreads)
     return bigstack.__version__
 
 
@@ -147,8 +156,8 @@ def _choices(processes: bool, scheduler: Any, scheduler_file: Any) -> dict[str, 
 def _local_client(workers: int, memory_limit: int | None) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
-    with (
-        LocalCluster(
+    with _interrupts_ignored():
+        cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
@@ -156,11 +165,23 @@ def _local_client(workers: int, memory_limit: int | None) -> Iterator[Any]:
             dashboard_address=None,
             memory_limit=memory_limit or "auto",
             silence_logs=40,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+        )
+    with cluster, Client(cluster) as client:
         client.run(_prepare_worker)
         yield client
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Let processes started here not hear Ctrl-C, which a terminal sends to all: the driver ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

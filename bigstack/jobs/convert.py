@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.io.writers.spec import human
+from bigstack.jobs.notes import notes_of, shown
 
 
 @dataclass
@@ -56,9 +57,7 @@ class ConvertResult:
             lines.append(
                 f"{self.skipped} of {self.skipped + self.pieces} pieces were there from an earlier run"
             )
-        return lines + (
-            self.notes if verbose else [note for note in self.notes if note.startswith("skipped")]
-        )
+        return lines + shown(self.notes, verbose=verbose)
 
 
 def convert_stack(job: ConvertJob, *, watch: Callable[[Any], None] = lambda progress: None) -> ConvertResult:
@@ -69,12 +68,10 @@ def convert_stack(job: ConvertJob, *, watch: Callable[[Any], None] = lambda prog
     from bigstack.engine.sources import as_source
     from bigstack.io.record import RunRecord
     from bigstack.io.writers import create_stack_sink, stack_spec_of
-    from bigstack.jobs.stack import notes_of, open_inputs
+    from bigstack.jobs.stack import open_inputs
 
     stack = open_inputs(job.inputs, job.reading)
-    record = RunRecord.of(
-        "convert", stack.attrs["files"], {f"reading {k}": v for k, v in job.reading.items()}
-    )
+    record = RunRecord.of("convert", stack.attrs["files"], dict(job.reading))
     given = {"version": job.ngff, "compression": job.compression, "chunk": job.chunk, "shard": job.shard}
     options = {k: v for k, v in {**given, "levels": job.levels}.items() if v is not None}
     sink = create_stack_sink(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.errors import InputError
+from bigstack.jobs.notes import notes_of, shown
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,7 @@ class CorrectResult:
             lines.append(
                 f"{self.skipped} of {self.skipped + self.pieces} pieces were there from an earlier run"
             )
-        return lines + (
-            self.notes if verbose else [note for note in self.notes if note.startswith("skipped")]
-        )
+        return lines + shown(self.notes, verbose=verbose)
 
 
 def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda progress: None) -> CorrectResult:
@@ -94,7 +93,7 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
     import dask
 
     from bigstack.cluster import count_workers, open_executor
-    from bigstack.jobs.stack import notes_of, open_inputs
+    from bigstack.jobs.stack import open_inputs
 
     if not job.steps:
         raise InputError("no correction was asked for; choose one or more, such as --balance rgb")

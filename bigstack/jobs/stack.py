@@ -13,6 +13,7 @@ from shutil import rmtree
 from typing import Any
 
 from bigstack.errors import InputError, choose
+from bigstack.jobs.notes import notes_of, shown
 from bigstack.names import FusionMethod
 
 
@@ -64,10 +65,10 @@ class StackJob:
             "method": self.method,
             "align": self.align,
             "focus_channel": self.focus_channel,
-            **{f"option {name}": value for name, value in sorted(self.options.items())},
+            **dict(sorted(self.options.items())),
             **{f"step {n} {step.kind}": step.options for n, step in enumerate(self.steps, 1)},
-            **{f"reading {name}": value for name, value in sorted(self.reading.items())},
-            "outputs": {name: str(path) for name, path in self.outputs.items()},
+            **dict(sorted(self.reading.items())),
+            "outputs": {name: str(path.absolute()) for name, path in self.outputs.items()},
         }
 
 
@@ -108,9 +109,7 @@ class StackResult:
             lines.append(
                 f"{self.skipped} of {self.skipped + self.tiles} tiles were there from an earlier run"
             )
-        return lines + (
-            self.notes if verbose else [note for note in self.notes if note.startswith("skipped")]
-        )
+        return lines + shown(self.notes, verbose=verbose)
 
 
 @dataclass
@@ -160,14 +159,17 @@ def run_stack(
     sinks = list(ready.sinks.values())
     with ExitStack() as cleanup:
         executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
+        mine = False
         try:
             for sink in sinks:
                 sink.open()
+            mine = True
             progress = store(arrays, sinks, executor, frames=ready.stack.sizes["z"], watch=watch)
         except BaseException:
             for sink in sinks:
                 sink.pause()
-            if not all(_is_zarr(path) for path in job.outputs.values()):
+            # Where another run has the output, the scratch space is that run's.
+            if mine and not all(_is_zarr(path) for path in job.outputs.values()):
                 _clear_scratch(job)
             raise
         for sink in sinks:
@@ -194,6 +196,7 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
     from bigstack.jobs.correct import apply_steps, digests
 
     choose(job.method, METHODS, "method")
+    _check_names(job)
     for name in job.options:
         if name not in method_options(job.method):
             takers = [method for method in METHODS if name in method_options(method)]
@@ -201,6 +204,7 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
                 f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {job.method}"
             )
     stack, corrections = apply_steps(open_inputs(job.inputs, job.reading), job.steps)
+    _check_folders(job, stack.attrs["files"])
     # What is written is known before how it is computed, and decides where tiles may end.
     draft = fuse_by(stack, Layout(tile=max(stack.shape[1:3])), **_fusion(job))
     missing = [name for name in job.outputs if name not in draft]
@@ -224,6 +228,30 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
         scratch=_scratch(job),
     )
     return _Prepared(stack, fuse_by(stack, layout, **_fusion(job)), layout, sinks, record)
+
+
+def _check_names(job: StackJob) -> None:
+    """Refuse two outputs of one name."""
+    places = [path.absolute() for path in job.outputs.values()]
+    twice = [str(path) for path in places if places.count(path) > 1]
+    if twice:
+        raise InputError(f"{twice[0]} was given for more than one output; give each a name of its own")
+
+
+def _check_folders(job: StackJob, files: list[str]) -> None:
+    """Refuse outputs that the next run would take for frames of the stack."""
+    from bigstack.io.find import FAMILIES
+
+    folder = job.inputs[0].absolute()
+    if len(job.inputs) != 1 or not folder.is_dir() or not files:
+        return
+    kind = FAMILIES.get(Path(files[0]).suffix[1:].lower())
+    for path in job.outputs.values():
+        if path.absolute().parent == folder and FAMILIES.get(path.suffix[1:].lower()) == kind is not None:
+            raise InputError(
+                f"{path} would lie among the frames in {folder}, and be one of them the next time; "
+                "write it to another folder"
+            )
 
 
 def open_inputs(inputs: tuple[Path, ...], reading: dict[str, Any]) -> Any:
@@ -275,10 +303,3 @@ def _scratch(job: StackJob) -> Path:
 
 def _clear_scratch(job: StackJob) -> None:
     rmtree(_scratch(job), ignore_errors=True)
-
-
-def notes_of(stack: Any) -> list[str]:
-    """What the audit of the frames has to say."""
-    audit = stack.attrs.get("audit") or {}
-    notes = [f"skipped {item}" for item in audit.get("skipped", [])]
-    return notes + [f"note: {text}" for text in audit.get("warnings", [])]

@@ -10,6 +10,7 @@ together again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -284,19 +285,25 @@ def collapse(bands: list[np.ndarray], top: np.ndarray, chain: Chain) -> np.ndarr
 
 
 def _buffer(work: dict, key: tuple, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """A scratch array kept in `work`: fresh memory for every frame would cost more than the arithmetic."""
-    found = work.get((key, shape, dtype))
-    if found is None:
-        found = work[(key, shape, dtype)] = np.empty(shape, dtype)
-    return found
+    """A scratch array kept in `work`: fresh memory for every frame would cost more than the arithmetic.
+
+    Sub-tiles of all shapes share one piece of memory, as large as the largest needs: the memory plan
+    counts no more.
+    """
+    count = math.prod(shape)
+    found = work.get((key, dtype))
+    if found is None or found.size < count:
+        found = work[(key, dtype)] = np.empty(count, dtype)
+    return found[:count].reshape(shape)  # type: ignore[no-any-return]
 
 
 def _constant(work: dict, z: int, shape: tuple[int, ...]) -> np.ndarray:
-    """An image of `z`, filled anew only when z changes: sub-tiles of one shape share it."""
+    """An image of `z`, filled anew only when z changes or it grows: sub-tiles share it."""
+    count, (filled, known) = math.prod(shape), work.get("z filled", (0, -1))
     plane = _buffer(work, ("z",), shape, np.dtype(np.uint16))
-    if work.get(("z filled", shape)) != z:
+    if known != z or filled < count:
         plane.fill(z)
-        work["z filled", shape] = z
+        work["z filled"] = (count, z)
     return plane
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bigstack.kernels.fold import Window
 from bigstack.kernels.fusion.pyramid import (
     Chain,
     PyramidSelect,
@@ -254,3 +255,20 @@ def test_the_halo_is_what_coefficients_depend_on(data, levels, window):
 
 def fuse_bands(frames: np.ndarray, levels: int, window: int | None) -> list[np.ndarray]:
     return run(PyramidSelect(Chain.of(frames.dtype), levels, window), frames)["bands"]
+
+
+def test_scratch_is_as_large_as_the_largest_sub_tile_needs():
+    """Kept by shape, that of nine kinds of sub-tiles was beyond what the memory plan counts."""
+    rng = np.random.default_rng(5)
+    fold = PyramidSelect(Chain.of(np.dtype(np.uint8)), 3, index_level=0)
+    work: dict = {}
+
+    def add(height, width):
+        shape = (height, width, 3)
+        window = Window(shape[:2], (slice(0, height), slice(0, width)), range(1), 3, np.dtype(np.uint8))
+        tall = {"reduced": np.empty((1, height // 8, width // 8, 3), np.uint16)}
+        fold.add(fold.start(window, tall), rng.integers(0, 256, shape, dtype=np.uint8), 0, None, work)
+        return sum(value.nbytes for value in work.values() if isinstance(value, np.ndarray))
+
+    largest = add(128, 160)
+    assert [add(128, 96), add(64, 160), add(40, 48), add(160, 128)] == [largest] * 4
