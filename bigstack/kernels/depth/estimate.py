@@ -19,6 +19,8 @@ TEXTURE = 4.5
 """Energy over the noise's own, less one, from which on a place counts as textured: of 5 to 40 frames of noise
 alone it takes about one pixel of a hundred."""
 _ROUNDING = 12**-0.5  # standard deviation of rounding to whole numbers
+_AGREES = 0.5  # energy at the label over the largest
+_STRONG = 20.0  # energy over noise of an object that no regularisation can deny
 _WEIGHTS = 0.67  # of independent channels' noise, in luma
 
 
@@ -38,6 +40,8 @@ class Estimate:
     """bool: nearer objects' defocus covers the pixel whenever it is in focus."""
     noise: float
     """Standard deviation of the luma's noise."""
+    clean: np.ndarray
+    """Last frame in which nearer surfaces' defocus does not reach the pixel, float32."""
 
 
 def estimate(
@@ -79,12 +83,17 @@ def estimate(
     depth = first
     # Two coarse passes and a fine one beat two fine ones (mean depth RMSE over ten scenes 1.20 against 1.31
     # frames) and take two thirds of their time.
+    own = convinced(evidence.energy, label)
     passes = [(halved_median, radius)] * 2 + [(guided_median, max(1, radius // 4))] if radius else []
     for median, reach in passes:
         guide = guide_of(frames, depth)
         noise_of_guide = guide.scale * sigma / _WEIGHTS
-        depth = refine(depth, spread, median(depth, guide.image, noise_of_guide, radius=reach), reach)
+        typical = median(depth, guide.image, noise_of_guide, own, radius=reach)
+        depth = np.where(own, refine(depth, spread, typical, reach), typical)
     depth = np.clip(depth, 0, len(frames) - 1)
+    # Small near objects that the median took away still cast their defocus.
+    seen = own & (evidence.energy.max(axis=0) > _STRONG)
+    clean = clean_until(np.where(seen, np.minimum(first, depth), depth), blur)
     textured = evidence.snr >= TEXTURE
     # Without texture any depth is as good as another.
     anywhere = np.float32(len(frames) / 12**0.5)
@@ -93,8 +102,9 @@ def estimate(
         np.where(textured, deviation(evidence, depth, first, spread), anywhere),
         confidence(evidence.log, depth),
         textured,
-        depth - clean_until(depth, blur) > 1,
+        depth - clean > 1,
         sigma,
+        clean,
     )
 
 
@@ -105,6 +115,15 @@ def luma_noise(lumas: np.ndarray, dtype: np.dtype, channels: int, noise: float |
     # Without noise some must be assumed: that of rounding, or a little of the range.
     floor = _ROUNDING if dtype.kind == "u" else 1e-5 * max(float(np.ptp(lumas)), 1e-20)
     return noise_sigma(lumas, floor)
+
+
+def convinced(energy: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Pixels (y, x) whose own energy agrees with their label, which else comes from their surroundings.
+
+    Their votes alone count in the median: mean depth RMSE over nine scenes 1.50 against 1.56 frames.
+    """
+    at = np.take_along_axis(energy, label[None], axis=0)[0]
+    return at > _AGREES * energy.max(axis=0)
 
 
 @dataclass

@@ -17,7 +17,9 @@ _OUTLIER = (1.0, 2.0)  # frames off the median that make a depth a wrong one
 _ALONE = Lock()
 
 
-def guided_median(depth: np.ndarray, guide: np.ndarray, noise: float, *, radius: int = RADIUS) -> np.ndarray:
+def guided_median(
+    depth: np.ndarray, guide: np.ndarray, noise: float, voters: np.ndarray, *, radius: int = RADIUS
+) -> np.ndarray:
     """Return the weighted median (y, x) float32 of a depth map.
 
     Weights fall with the distance of colours (Zhang, Xu and Jia 2014, doi:10.1109/CVPR.2014.364). OpenCV's
@@ -31,25 +33,33 @@ def guided_median(depth: np.ndarray, guide: np.ndarray, noise: float, *, radius:
         Image (y, x, channel) uint8 of 1 or 3 channels.
     noise
         Standard deviation of the guide's noise in its grey levels.
+    voters
+        Pixels (y, x) bool whose depth counts; where none is within reach, the depth stays.
     radius
         Pixels that the window reaches.
     """
     colour = _COLOUR + _PER_NOISE * noise
     joint = guide[..., 0] if guide.shape[2] == 1 else guide
     joint, depth = np.ascontiguousarray(joint), np.ascontiguousarray(depth, np.float32)
+    mask = np.ascontiguousarray(voters).astype(np.uint8) * np.uint8(255)
     # OpenCV's filter crashes when two threads are in it, and clusters colours from a random start.
     with _ALONE:
         cv2.setRNGSeed(0)
-        return cv2.ximgproc.weightedMedianFilter(
-            joint, depth, radius, sigma=colour, weightType=cv2.ximgproc.WMF_EXP
+        found = cv2.ximgproc.weightedMedianFilter(
+            joint, depth, radius, sigma=colour, weightType=cv2.ximgproc.WMF_EXP, mask=mask
         )
+    reached = cv2.dilate(mask, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)) > 0
+    return np.where(reached, found, depth)
 
 
-def halved_median(depth: np.ndarray, guide: np.ndarray, noise: float, *, radius: int = RADIUS) -> np.ndarray:
+def halved_median(
+    depth: np.ndarray, guide: np.ndarray, noise: float, voters: np.ndarray, *, radius: int = RADIUS
+) -> np.ndarray:
     """Return `guided_median` of every second pixel for all of them, at an eighth of the cost."""
     small = cv2.pyrDown(guide).reshape(*(-(-side // 2) for side in depth.shape), -1)
     # The pyramid's smoothing leaves 3/8 of white noise along each axis.
-    found = guided_median(depth[::2, ::2], small, noise * 0.375, radius=max(1, radius // 2))
+    half = max(1, radius // 2)
+    found = guided_median(depth[::2, ::2], small, noise * 0.375, voters[::2, ::2], radius=half)
     return np.repeat(np.repeat(found, 2, axis=0), 2, axis=1)[: depth.shape[0], : depth.shape[1]]
 
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from bigstack.kernels.depth.median import guided_median, refine, slope
 
+ALL = np.ones((100, 100), bool)
+
 
 def two_surfaces() -> tuple[np.ndarray, np.ndarray]:
     """Guide with an edge at column 40, depth whose edge is six pixels off it."""
@@ -18,7 +20,7 @@ def two_surfaces() -> tuple[np.ndarray, np.ndarray]:
 
 def test_depth_edges_move_to_where_colours_change():
     guide, depth = two_surfaces()
-    found = guided_median(depth, guide, 1.0, radius=16)
+    found = guided_median(depth, guide, 1.0, ALL[:80, :80], radius=16)
     np.testing.assert_allclose(found[:, :40], 2, atol=0.1)
     np.testing.assert_allclose(found[:, 40:], 9, atol=0.1)
 
@@ -29,7 +31,9 @@ def test_outliers_go_and_exact_depths_stay():
     depth = np.tile(np.linspace(3, 3.4, 64, dtype=np.float32), (64, 1))
     wrong = rng.random(depth.shape) < 0.05
     given = np.where(wrong, np.float32(11), depth)
-    found = refine(given, np.full_like(depth, 0.01), guided_median(given, guide, 1.0, radius=8), 8)
+    found = refine(
+        given, np.full_like(depth, 0.01), guided_median(given, guide, 1.0, ALL[:64, :64], radius=8), 8
+    )
     np.testing.assert_allclose(found, depth, atol=0.25)
     assert np.abs(found - depth)[~wrong].mean() < 0.01
 
@@ -38,7 +42,9 @@ def test_noisy_depths_become_smooth():
     rng = np.random.default_rng(1)
     depth = (5 + rng.normal(0, 0.4, (64, 64))).astype(np.float32)
     guide = np.full((64, 64, 1), 90, np.uint8)
-    found = refine(depth, np.full_like(depth, 0.4), guided_median(depth, guide, 1.0, radius=8), 8)
+    found = refine(
+        depth, np.full_like(depth, 0.4), guided_median(depth, guide, 1.0, ALL[:64, :64], radius=8), 8
+    )
     assert found.std() < 0.5 * depth.std()
 
 
@@ -54,8 +60,25 @@ def test_threads_get_the_same_bits():
     rng = np.random.default_rng(2)
     guides = [rng.integers(0, 256, (70, 60 + i, 3), np.uint8) for i in range(4)]
     depths = [rng.random(g.shape[:2]).astype(np.float32) for g in guides]
-    alone = [guided_median(d, g, 1.0, radius=5) for d, g in zip(depths, guides, strict=True)]
+
+    def median(i: int) -> np.ndarray:
+        return guided_median(depths[i], guides[i], 1.0, depths[i] > 0.2, radius=5)
+
+    alone = [median(i) for i in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        many = list(pool.map(lambda i: guided_median(depths[i % 4], guides[i % 4], 1.0, radius=5), range(16)))
+        many = list(pool.map(lambda i: median(i % 4), range(16)))
     for i, found in enumerate(many):
         np.testing.assert_array_equal(found, alone[i % 4])
+
+
+def test_only_voters_count_and_where_there_are_none_the_depth_stays():
+    depth = np.full((60, 60), 7, np.float32)
+    depth[:, :20] = 1
+    depth[:, 40:] = 4
+    guide = np.full((60, 60, 3), 90, np.uint8)
+    voters = np.zeros(depth.shape, bool)
+    voters[:, :20] = True
+    found = guided_median(depth, guide, 1.0, voters, radius=10)
+    assert (found[:, :29] == 1).all()
+    assert (found[:, 31:40] == 7).all()
+    assert (found[:, 40:] == 4).all()
