@@ -1,0 +1,110 @@
+"""Depth from focus against rendered truth: errors, coverage of sigma, unobserved rings, seams, time.
+
+python benchmarks/depth.py                                   all scenes, one seed
+python benchmarks/depth.py --scenes steps,hairs --first-seed 7 --seeds 2
+python benchmarks/depth.py --block 256                       and what canonical blocks of 256 px change
+"""
+
+from __future__ import annotations
+
+import time
+
+import click
+import dask.array as da
+import numpy as np
+from quality import parse_size, pick_scenes
+from scipy import ndimage
+
+from bigstack.engine.tiles import map_overlap
+from bigstack.kernels.depth.blocks import DepthBlocks
+from bigstack.kernels.depth.estimate import Estimate, estimate
+from bigstack.kernels.quality import depth_errors
+from bigstack.synthetic import scene
+
+EDGE = 8
+"""Pixels about a step of the true depth that count as its edge."""
+
+COLUMNS = (
+    "rmse",
+    "bad1 %",
+    "far 1s",
+    "far 2s",
+    "all 1s",
+    "all 2s",
+    "valid %",
+    "conf good",
+    "conf bad",
+    "unobs P",
+    "unobs R",
+    "ms/Mpx/z",
+)
+
+
+def coverage(error: np.ndarray, sigma: np.ndarray, where: np.ndarray, times: int) -> float:
+    """Share of the errors that lie within so many sigmas."""
+    return float(np.mean(error[where] <= times * sigma[where])) if where.any() else float("nan")
+
+
+def away_from_edges(truth: np.ndarray) -> np.ndarray:
+    """Pixels with no step of two frames or more nearby."""
+    size = 2 * EDGE + 1
+    return ndimage.maximum_filter(truth, size) - ndimage.minimum_filter(truth, size) <= 2
+
+
+def judge(found: Estimate, depth: np.ndarray, unobserved: np.ndarray) -> list[float]:
+    """The columns of one scene, but the time."""
+    errors = depth_errors(found.depth, depth)
+    error = np.abs(found.depth - depth)
+    far, everywhere = away_from_edges(depth), np.ones(depth.shape, bool)
+    good = error <= 1
+    both = np.count_nonzero(found.unobserved & unobserved)
+    return [
+        errors.rmse,
+        100 * errors.bad[1],
+        *(coverage(error, found.sigma, where, n) for where in (far, everywhere) for n in (1, 2)),
+        100 * float(found.valid.mean()),
+        float(found.confidence[good].mean()),
+        float(found.confidence[~good].mean()) if not good.all() else float("nan"),
+        both / max(1, np.count_nonzero(found.unobserved)) if unobserved.any() else float("nan"),
+        both / np.count_nonzero(unobserved) if unobserved.any() else float("nan"),
+    ]
+
+
+def seams(frames: np.ndarray, whole: Estimate, block: int) -> float:
+    """Share of the pixels, in percent, whose frame changes when the image is cut into blocks."""
+    index = map_overlap(DepthBlocks(block), da.from_array(frames), tile=block).output("index")
+    return 100 * float(np.mean(index.compute() != np.rint(whole.depth)))
+
+
+def line(name: str, values: list[float]) -> str:
+    cells = ("-".rjust(9) if np.isnan(v) else f"{v:9.3f}" for v in values)
+    return name.ljust(16) + " ".join(cells)
+
+
+@click.command(help=__doc__)
+@click.option("--scenes", default="", help="Names, separated by commas; all if not given.")
+@click.option("--seeds", default=1, show_default=True, help="Number of seeds.")
+@click.option("--first-seed", default=0, show_default=True, help="The first of them.")
+@click.option("--size", default="480x640", show_default=True, help="Height and width of the scenes.")
+@click.option("--block", type=int, help="Also compare with canonical blocks of this side.")
+def main(scenes: str, seeds: int, first_seed: int, size: str, block: int | None) -> None:
+    columns = [*COLUMNS, "seams %"] if block else list(COLUMNS)
+    click.echo(" " * 16 + " ".join(c.rjust(9) for c in columns))
+    rows = []
+    for name in pick_scenes(scenes):
+        found = []
+        for seed in range(first_seed, first_seed + seeds):
+            made = scene(name, seed=seed, shape=parse_size(size)).compute()
+            frames = made.stack.values
+            start = time.perf_counter()
+            whole = estimate(frames)
+            took = 1e9 * (time.perf_counter() - start) / frames[..., 0].size
+            row = [*judge(whole, made.truth.depth.values, made.truth.unobserved.values), took]
+            found.append([*row, seams(frames, whole, block)] if block else row)
+        rows.append(np.mean(found, axis=0))
+        click.echo(line(name, list(rows[-1])))
+    click.echo(line("mean", list(np.nanmean(rows, axis=0))))
+
+
+if __name__ == "__main__":
+    main()
