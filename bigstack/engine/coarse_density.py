@@ -118,10 +118,16 @@ def smooth_tile(
     cells = np.zeros((where.rows.stop - where.rows.start, where.columns.stop - where.columns.start))
     for ((_, rows, to_y), (_, columns, to_x)), block in zip(product(*where.found), blocks, strict=True):
         cells[to_y, to_x] = block[0][rows, columns]
-    large = enlarge(smooth_reduced(cells, bandwidth), levels)
-    origin = [(part.start - MARGIN) << levels for part in (where.rows, where.columns)]
     tile = where.tile
-    density = large[tile.y0 - origin[0] : tile.y1 - origin[0], tile.x0 - origin[1] : tile.x1 - origin[1]]
+    cuts, parts = [], []
+    for start, stop, around in ((tile.y0, tile.y1, where.rows), (tile.x0, tile.x1, where.columns)):
+        # Enlarged is only the tile with the few cells that takes, not all that smoothing took.
+        low = max(around.start, (start >> levels) + MARGIN - ENLARGE_HALO)
+        high = min(around.stop, -(-stop // (1 << levels)) + MARGIN + ENLARGE_HALO)
+        cuts.append(slice(low - around.start, high - around.start))
+        origin = (low - MARGIN) << levels
+        parts.append(slice(start - origin, stop - origin))
+    density = enlarge(smooth_reduced(cells, bandwidth)[tuple(cuts)], levels)[tuple(parts)]
     most = 1.0 if strength is None else float(strength[z]) or 1.0
     return (density * most).astype(np.float32)[None]
 
