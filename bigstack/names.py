@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 STACK_DIMS = ("z", "y", "x", "channel")
 """Dims of every stack."""
@@ -19,6 +19,19 @@ Projection = Literal["mean", "min", "max"]
 
 Ties = Literal["first", "last"]
 """Which of equally sharp frames wins."""
+
+AlignMethod = Literal["auto", "features", "ecc", "phase", "none"]
+"""How frames are registered, here for the command line as the methods of fusion; so are those below."""
+Model = Literal["translation", "similarity", "affine", "homography"]
+Mode = Literal["global", "chain", "direct"]
+Misaligned = Literal["error", "interpolate", "drop"]
+Border = Literal["constant", "replicate", "replicate-blur", "reflect"]
+Interpolation = Literal["linear", "cubic", "lanczos"]
+
+
+def choices(names: Any) -> tuple[str, ...]:
+    """Names of a `Literal`, for a command's option."""
+    return get_args(names)
 
 
 FocusMeasure = Literal[

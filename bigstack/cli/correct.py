@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _ORDER = "bigstack.corrections"
 
 
-def _in_turn(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+def in_turn(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Remember which corrections are asked for; click calls this in the order they were typed."""
     if value is not None and value != ():
         context.meta.setdefault(_ORDER, []).append(parameter.name)
@@ -59,7 +59,7 @@ class HotPixelRule(click.ParamType):
 
 correction_options = options.combined(
     click.option(
-        "--balance", type=click.Choice(get_args(Space), case_sensitive=False), callback=_in_turn,
+        "--balance", type=click.Choice(get_args(Space), case_sensitive=False), callback=in_turn,
         help="Give all frames equal brightness: of luminance, each channel, or levels of a colour space.",
     ),
     click.option("--balance-curve", type=click.Choice(get_args(Curve)), help="balance: its curves [linear]."),
@@ -68,7 +68,7 @@ correction_options = options.combined(
     click.option("--balance-intensity", type=options.Numbers(), help="balance: measure values from,to only."),
     click.option("--balance-subsample", type=click.IntRange(1), help="balance: measure every N-th pixel."),
     click.option(
-        "--vignetting", type=click.Choice(["auto", *get_args(Falloff)]), callback=_in_turn,
+        "--vignetting", type=click.Choice(["auto", *get_args(Falloff)]), callback=in_turn,
         help="Make corners as bright as the centre, by this model of the falloff.",
     ),
     click.option(
@@ -79,18 +79,18 @@ correction_options = options.combined(
     click.option("--max-correction", type=click.FloatRange(0, 1), help="vignetting: share to undo [1]."),
     click.option("--black-threshold", type=float, help="vignetting: leave darker pixels alone [0]."),
     click.option(
-        "--hot-pixels", type=HotPixelRule(), callback=_in_turn,
+        "--hot-pixels", type=HotPixelRule(), callback=in_turn,
         help="Replace hot pixels: found by the noise (auto) or by thresholds, or those of masks.",
     ),
     click.option("--hot-fill", type=click.Choice(get_args(Fill)), help="hot-pixels: by what [mean]."),
     click.option(
-        "--denoise", type=click.FloatRange(0), callback=_in_turn,
+        "--denoise", type=click.FloatRange(0), callback=in_turn,
         help="Remove noise by non-local means of this strength; 1 suits the noise.",
     ),
     click.option("--noise", type=options.Numbers(), help="denoise: standard deviation(s) [estimated]."),
     click.option(
         "--correction", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
-        callback=_in_turn, help="Apply a correction that was saved (repeatable).",
+        callback=in_turn, help="Apply a correction that was saved (repeatable).",
     ),
 )  # fmt: skip
 """The corrections, applied in the order they are typed."""
@@ -124,7 +124,9 @@ def steps_of(values: dict[str, Any]) -> list[Any]:
     steps = []
     own = {kind: _own_options(kind, asked[kind], values) for kind in _OWN}
     for name in order:
-        if name == "correction":
+        if name == "align":
+            steps.append(Step("align", {"how": values["align"]}))
+        elif name == "correction":
             steps += [Step("saved", {"path": path}) for path in asked[name]]
         else:
             steps.append(Step(name, {**_main_option(name, asked[name]), **own[name]}))

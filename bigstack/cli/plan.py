@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bigstack.cli import options
+from bigstack.cli.align import alignment_options
 from bigstack.cli.correct import correction_options
 from bigstack.cli.stack import method_options, stack_job
 
@@ -17,6 +18,7 @@ from bigstack.cli.stack import method_options, stack_job
 @options.inputs
 @click.option("-o", "--output", type=options.PATH, help="Image that would be written [none.ome.zarr].")
 @method_options
+@alignment_options
 @correction_options
 @options.reading
 @options.running

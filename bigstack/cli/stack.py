@@ -8,8 +8,9 @@ from typing import Any, get_args
 import click
 
 from bigstack.cli import options
-from bigstack.cli.correct import correction_options, steps_of
-from bigstack.names import BaseKind, FusionMethod, Projection, Ties
+from bigstack.cli.align import align_options, alignment_options
+from bigstack.cli.correct import correction_options, in_turn, steps_of
+from bigstack.names import AlignMethod, BaseKind, FusionMethod, Projection, Ties
 
 method_options = options.combined(
     click.option(
@@ -17,8 +18,9 @@ method_options = options.combined(
         help="How frames are fused.",
     ),
     click.option(
-        "--align", type=click.Choice(["none"]), default="none", show_default=True,
-        help="How frames are registered.",
+        "--align", type=click.Choice(get_args(AlignMethod)), default="auto", show_default=True, callback=in_turn,
+        help="How frames are registered; a stack that needs none is left alone. Corrections typed after it "
+        "are measured on aligned frames.",
     ),
     click.option("--focus-channel", multiple=True, help="Measure focus on this channel only (repeatable)."),
     click.option("--levels", type=click.IntRange(1), help="pyramid: levels of detail [from the size]."),
@@ -45,6 +47,7 @@ METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "r
 @click.option("--index-out", type=options.PATH, help="Also write the number of that frame.")
 @click.option("--confidence-out", type=options.PATH, help="depth: also write how sure the depth is, 0 to 1.")
 @click.option("--sigma-out", type=options.PATH, help="depth: also write the depth's standard deviation.")
+@alignment_options
 @correction_options
 @options.reading
 @options.running
@@ -81,7 +84,9 @@ def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     """Turn the command's values into a `StackJob`."""
     from bigstack.jobs.stack import StackJob
 
+    values["align"] = align_options(values["align"], values)
     steps = steps_of(values)
+    values.pop("align")
     reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in METHOD_OPTIONS}
     return StackJob(

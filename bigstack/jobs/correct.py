@@ -22,13 +22,17 @@ class Step:
     ----------
     kind
         ``balance``, ``vignetting``, ``hot_pixels`` or ``denoise``, to be estimated; ``saved``, read from a
-        file.
+        file; or ``align``.
     options
-        Of the function that estimates it, or the ``path``.
+        Of the function that estimates it, the ``path``, or ``how`` to align, an `AlignOptions`.
     """
 
     kind: str
     options: dict[str, Any] = field(default_factory=dict)
+
+    def parameters(self) -> Any:
+        """For the record of a run."""
+        return self.options["how"].parameters() if self.kind == "align" else self.options
 
 
 @dataclass
@@ -115,12 +119,19 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
     return result
 
 
-def apply_steps(stack: Any, steps: Sequence[Step]) -> tuple[Any, list[Any]]:
+def apply_steps(
+    stack: Any, steps: Sequence[Step], *, overwrite: bool = False
+) -> tuple[Any, list[Any]]:
     """Return the stack with every step applied, lazily, and the corrections; each is estimated on the way."""
     from bigstack.correct import apply_correction
+    from bigstack.jobs.align import aligned_by
 
-    corrections = []
+    corrections: list[Any] = []
     for step in steps:
+        if step.kind == "align":
+            stack, alignment = aligned_by(stack, step.options["how"], overwrite=overwrite)
+            corrections += [] if alignment is None else [alignment]
+            continue
         value = _estimate(stack, step)
         stack = apply_correction(stack, value)
         corrections.append(value)
@@ -130,7 +141,7 @@ def apply_steps(stack: Any, steps: Sequence[Step]) -> tuple[Any, list[Any]]:
 def digests(corrections: Sequence[Any]) -> dict[str, str]:
     """What the pixels depend on, for the record of a run: values are long, their digests short."""
     return {
-        f"correction {n} {value.kind}": sha256(value.to_json().encode()).hexdigest()
+        f"correction {n} {getattr(value, 'kind', 'alignment')}": sha256(value.to_json().encode()).hexdigest()
         for n, value in enumerate(corrections, 1)
     }
 

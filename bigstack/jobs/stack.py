@@ -24,13 +24,12 @@ class StackJob:
     inputs: tuple[Path, ...]
     output: Path
     method: FusionMethod = "pyramid"
-    align: str = "none"
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the method."""
     reading: dict[str, Any] = field(default_factory=dict)
     """Options of `open_stack`."""
     steps: Sequence[Any] = ()
-    """Corrections before the fusion, in order; `bigstack.jobs.correct.Step`."""
+    """Corrections and the alignment before the fusion, in order; `bigstack.jobs.correct.Step`."""
     focus_channel: list[str] | None = None
     depth_out: Path | None = None
     index_out: Path | None = None
@@ -63,10 +62,9 @@ class StackJob:
         """What the pixels depend on, for the record: a resumed run must have the same."""
         return {
             "method": self.method,
-            "align": self.align,
             "focus_channel": self.focus_channel,
             **dict(sorted(self.options.items())),
-            **{f"step {n} {step.kind}": step.options for n, step in enumerate(self.steps, 1)},
+            **{f"step {n} {step.kind}": step.parameters() for n, step in enumerate(self.steps, 1)},
             **dict(sorted(self.reading.items())),
             "outputs": {name: str(path.absolute()) for name, path in self.outputs.items()},
         }
@@ -203,7 +201,10 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {job.method}"
             )
-    stack, corrections = apply_steps(open_inputs(job.inputs, job.reading), job.steps)
+    # A plan reads no pixel, and needs none: steps change what is read, not how much.
+    stack, corrections = apply_steps(
+        open_inputs(job.inputs, job.reading), () if dry else job.steps, overwrite=job.overwrite
+    )
     _check_folders(job, stack.attrs["files"])
     # What is written is known before how it is computed, and decides where tiles may end.
     draft = fuse_by(stack, Layout(tile=max(stack.shape[1:3])), **_fusion(job))

@@ -123,6 +123,8 @@ def test_nothing_is_overwritten_unasked(bigstack, frames, tmp_path):
         (("--max-pixels", "100"), "pixels"),
         (("--method", "average", "--depth-out", "d.tif"), "gives no depth"),
         (("--align", "magic"), "none"),
+        (("--align", "none", "--model", "affine"), "--model needs --align other than none"),
+        (("--align", "phase", "--detector", "ORB"), "--detector belongs to --align features"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -182,7 +184,7 @@ def many(tmp_path_factory):
 
 def test_killed_and_run_again_goes_on(process, bigstack, many, tmp_path, monkeypatch):
     out, whole = tmp_path / "o.ome.zarr", tmp_path / "whole.ome.zarr"
-    words = ("--tile", "512", "--workers", "1", "--depth-out", tmp_path / "d.ome.zarr")
+    words = ("--align", "none", "--tile", "512", "--workers", "1", "--depth-out", tmp_path / "d.ome.zarr")
     partial = tmp_path / "o.ome.zarr.scratch"
     run = process("stack", many, "-o", out, *words)
     deadline = time.monotonic() + 60
@@ -210,7 +212,7 @@ def test_killed_and_run_again_goes_on(process, bigstack, many, tmp_path, monkeyp
     assert parked.items() <= at_end.items()
     assert len(at_end) > len(parked)
     assert not partial.exists()
-    words = ("--tile", "400", "--depth-out", tmp_path / "d2.ome.zarr")
+    words = ("--align", "none", "--tile", "400", "--depth-out", tmp_path / "d2.ome.zarr")
     assert bigstack("stack", many, "-o", whole, *words)[0] == 0
     np.testing.assert_array_equal(open_stack(out).values, open_stack(whole).values)
     np.testing.assert_array_equal(
@@ -229,7 +231,7 @@ def test_interrupted_with_stored_tiles_skips_them(bigstack, many, tmp_path, monk
         stored.append(tile)
         return encode(self, tile, pixels)
 
-    words = ("stack", many, "-o", tmp_path / "o.ome.zarr", "--tile", "512", "--workers", "1")
+    words = ("stack", many, "-o", tmp_path / "o.ome.zarr", "--align", "none", "--tile", "512", "--workers", "1")
     with monkeypatch.context() as patch:
         patch.setattr(OmeZarrSink, "encode", break_down)
         code, _, err = bigstack(*words)
@@ -248,7 +250,7 @@ def test_a_changed_input_is_refused(bigstack, many, tmp_path):
 
     copy = tmp_path / "in.zarr"
     shutil.copytree(many, copy)
-    words = ("stack", copy, "-o", tmp_path / "o.ome.zarr", "--tile", "512")
+    words = ("stack", copy, "-o", tmp_path / "o.ome.zarr", "--align", "none", "--tile", "512")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(OmeZarrSink, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
         assert bigstack(*words)[0] == 130

@@ -1,0 +1,166 @@
+"""Align a stack: estimate or read an alignment, save it, apply it, or write the aligned stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bigstack.errors import InputError, OutputExistsError
+
+
+@dataclass
+class AlignOptions:
+    """How a stack is aligned; see `bigstack.align` for what each means."""
+
+    method: str = "auto"
+    """`none` leaves the stack alone."""
+    estimate: dict[str, Any] = field(default_factory=dict)
+    """Options of `estimate_alignment` but the method."""
+    apply: dict[str, Any] = field(default_factory=dict)
+    """Options of `apply_alignment`."""
+    alignment: Path | None = None
+    """Saved alignment to apply instead of estimating one."""
+    save: Path | None = None
+    """Where to save the alignment as JSON."""
+
+    def parameters(self) -> dict[str, Any]:
+        """What pixels depend on beside the alignment itself."""
+        return {"align": self.method, **{f"align {name}": value for name, value in sorted(self.apply.items())}}
+
+
+@dataclass
+class AlignJob:
+    """Everything `bigstack align` can be told."""
+
+    inputs: tuple[Path, ...]
+    output: Path
+    options: AlignOptions
+    reading: dict[str, Any] = field(default_factory=dict)
+    workers: int | None = None
+    processes: bool = False
+    scheduler: str | None = None
+    scheduler_file: Path | None = None
+    memory_limit: int = 2 * 10**9
+    overwrite: bool = False
+
+
+@dataclass
+class AlignResult:
+    """What an alignment found, and what was written."""
+
+    alignment: Any
+    written: list[Path]
+    seconds: float
+
+    def lines(self, *, verbose: bool = False) -> list[str]:
+        """For people."""
+        return [
+            *describe(self.alignment, every=verbose),
+            *(f"wrote {path}" for path in self.written),
+            f"{len(self.alignment)} frames in {self.seconds:.1f} s",
+        ]
+
+
+def align_stack(job: AlignJob, *, watch: Callable[[Any], None] = lambda progress: None) -> AlignResult:
+    """Run `job`: estimate, and write the alignment or the aligned stack."""
+    started = time.perf_counter()
+    from bigstack.jobs.stack import open_inputs
+
+    as_json = job.output.suffix == ".json"
+    options = job.options
+    if as_json:
+        options = AlignOptions(**{**vars(options), "save": job.output})
+    _check_save(options, job.overwrite)
+    stack = open_inputs(job.inputs, job.reading)
+    aligned, alignment = aligned_by(stack, options, overwrite=job.overwrite)
+    written = [path for path in (options.save,) if path is not None]
+    if not as_json:
+        _write(job, aligned, alignment, watch)
+        written.append(job.output)
+    return AlignResult(alignment, written, time.perf_counter() - started)
+
+
+def aligned_by(stack: Any, options: AlignOptions, *, overwrite: bool = False) -> tuple[Any, Any]:
+    """Return the stack aligned, lazily, and the alignment; None for the latter when nothing is to be done."""
+    if options.method == "none" and options.alignment is None:
+        return stack, None
+    from bigstack.align import apply_alignment, estimate_alignment
+    from bigstack.geometry.alignment import Alignment
+    from bigstack.io.corrections import put_files
+
+    _check_save(options, overwrite)
+    if stack.sizes["z"] == 1 and options.alignment is None:
+        alignment = Alignment.identity(stack.shape[1:3], 1)
+    elif options.alignment is None:
+        alignment = estimate_alignment(stack, method=options.method, **options.estimate)  # type: ignore[arg-type]
+    else:
+        alignment = _read(options.alignment)
+    if options.save is not None:
+        put_files({options.save: alignment.to_json().encode()}, overwrite=overwrite)
+    return apply_alignment(stack, alignment, **options.apply), alignment
+
+
+def describe(alignment: Any, *, every: bool = False) -> list[str]:
+    """An alignment in a few lines: how far frames move, and which are odd."""
+    if alignment.is_identity:
+        return ["the frames lie on one another already: nothing is moved"]
+    parts = alignment.decompose()
+    width = max(abs(parts["shift_x"]).max(), abs(parts["shift_y"]).max())
+    lines = [
+        f"frames move by up to {width:.1f} px, scale {parts['scale'].min():.4f} to {parts['scale'].max():.4f}, "
+        f"rotation up to {abs(parts['rotation']).max():.3f} degrees, against frame {alignment.reference}"
+    ]
+    for z, frame in enumerate(alignment.frames):
+        if frame.flags or frame.dropped:
+            lines.append(f"frame {z}: {', '.join(frame.flags)}{', left out' if frame.dropped else ''}")
+        elif every:
+            moved = f"x {parts['shift_x'][z]:+.2f} y {parts['shift_y'][z]:+.2f} px"
+            lines.append(f"frame {z}: {moved}, scale {parts['scale'][z]:.5f}, {frame.inliers} matches")
+    return lines
+
+
+def _check_save(options: AlignOptions, overwrite: bool) -> None:
+    """Refuse before the work what could not be saved after it."""
+    if options.save is None:
+        return
+    if options.save.exists() and not overwrite:
+        raise OutputExistsError(f"{options.save} exists; allow to overwrite it (--overwrite)")
+    if not options.save.absolute().parent.is_dir():
+        raise InputError(f"cannot write {options.save}: its folder does not exist; create it first")
+
+
+def _read(path: Path) -> Any:
+    from bigstack.errors import StackError
+    from bigstack.geometry.alignment import Alignment
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StackError(f"the alignment {path} cannot be read: {error}") from error
+    return Alignment.from_json(text)
+
+
+def _write(job: AlignJob, aligned: Any, alignment: Any, watch: Callable[[Any], None]) -> None:
+    from bigstack.cluster import open_executor
+    from bigstack.engine.copy import copy_stack
+    from bigstack.engine.sources import as_source
+    from bigstack.io.record import RunRecord
+    from bigstack.io.writers import create_stack_sink, stack_spec_of
+    from bigstack.jobs.correct import digests
+
+    parameters = {**job.options.parameters(), **digests([alignment])}
+    reading = {f"reading {name}": value for name, value in job.reading.items()}
+    record = RunRecord.of("align", aligned.attrs["files"], {**parameters, **reading})
+    sink = create_stack_sink(job.output, stack_spec_of(aligned), overwrite=job.overwrite, record=record)
+    where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
+    with open_executor(**where, memory_limit=job.memory_limit) as executor:
+        sink.open()
+        try:
+            copy_stack(as_source(aligned.data), sink, executor, watch=watch)
+        except BaseException:
+            sink.pause()
+            raise
+        sink.finish()
