@@ -10,7 +10,7 @@ not truth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -23,6 +23,8 @@ REACH = 6
 """Pixels by which the second window may be off and still be followed."""
 _FINE, _COARSE = 1.0, 4.0
 """Standard deviations in pixels of the band-pass: noise and interpolation below, shading and haze above."""
+_MOST_ROWS = 30_000
+"""Rows of windows on top of one another: remap takes 32767."""
 _CORRELATED = 12.6
 """Pixels that share one independent error after a blur of 1 px: 4 pi."""
 _BLUR_ERROR = 0.003
@@ -81,16 +83,26 @@ def measure_patches(
     iterations
         Gauss-Newton steps.
     """
+    most = max(1, _MOST_ROWS // second.shape[1])
+    if len(first) > most:
+        cuts = range(most, len(first), most)
+        arrays = (np.split(a, cuts) for a in (first, second, first_origin, second_origin))
+        return joined(
+            [
+                measure_patches(*part, matrix, size=size, iterations=iterations)
+                for part in zip(*arrays, strict=True)
+            ]
+        )
     band = _band_pass(first)
     inset = MARGIN - 1
     template = band[:, inset : inset + size + 2, inset : inset + size + 2]
     window = _window(size)
     template = _unit(template, window)
     tall = _band_pass(second).reshape(-1, second.shape[2])
-    grid = _mapped_grid(first_origin + inset, size + 2, matrix) - second_origin[:, None, None]
-    grid[..., 1] += (np.arange(len(first)) * second.shape[1])[:, None, None]
-    x, y = (np.ascontiguousarray(grid[..., n], dtype=np.float32) for n in (0, 1))
-    offset, seen = _follow(template, tall, x, y, window, iterations)
+    x, y = _mapped(first_origin + inset, size + 2, matrix)
+    x -= second_origin[:, 0, None, None]
+    y -= second_origin[:, 1, None, None] - (np.arange(len(first)) * second.shape[1])[:, None, None]
+    offset, seen = _follow(template, tall, x.astype(np.float32), y.astype(np.float32), window, iterations)
     information, blurred, correlation, grain = _trust(template, seen, window)
     followed = (np.abs(offset) < REACH).all(axis=1) & (correlation > 0.6)
     information[~followed] = 0
@@ -159,6 +171,12 @@ def _trust(
     return information, blurred, correlation, grain
 
 
+def joined(parts: list[Displacements]) -> Displacements:
+    """The patches of several measurements."""
+    names = [field.name for field in fields(Displacements)]
+    return Displacements(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
 def doubted(found: Displacements, share: np.ndarray) -> Displacements:
     """The same where patches have a share (n,) of the sharpness they have elsewhere: errors grow."""
     more = found.common**2 * (1 / share**2 - 1)
@@ -203,12 +221,16 @@ def _gradient(patches: np.ndarray) -> np.ndarray:
     return np.stack([across, down])
 
 
-def _mapped_grid(origin: np.ndarray, side: int, matrix: np.ndarray) -> np.ndarray:
-    """Where the pixels of the patches lie in the second frame, (n, side, side, 2)."""
+def _mapped(origin: np.ndarray, side: int, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the pixels of the patches lie in the second frame, x and y (n, side, side)."""
     axis = np.arange(side, dtype=float)
     x = origin[:, 0, None, None] + axis[None, None, :]
     y = origin[:, 1, None, None] + axis[None, :, None]
-    return map_points(matrix, np.stack(np.broadcast_arrays(x, y), axis=-1))
+    across, down = (row[0] * x + row[1] * y + row[2] for row in matrix[:2])
+    if matrix[2, 0] == 0 and matrix[2, 1] == 0:
+        return across, down
+    weight = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
+    return across / weight, down / weight
 
 
 def _solve2(normal: np.ndarray, right: np.ndarray) -> np.ndarray:

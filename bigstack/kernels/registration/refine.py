@@ -14,7 +14,14 @@ import numpy as np
 from bigstack.kernels.registration.coarse import PairFit, PairOptions, shift_pair, unmatched
 from bigstack.kernels.registration.fit import corner_error, fit_transform
 from bigstack.kernels.registration.models import map_points, rescaled
-from bigstack.kernels.registration.patches import MARGIN, REACH, Displacements, doubted, measure_patches
+from bigstack.kernels.registration.patches import (
+    MARGIN,
+    REACH,
+    Displacements,
+    doubted,
+    joined,
+    measure_patches,
+)
 from bigstack.kernels.registration.texture import at_blocks, choose_patches
 from bigstack.kernels.registration.view import View
 
@@ -141,7 +148,7 @@ def fine_pair(first: View, second: View, near: np.ndarray, options: PairOptions)
         if measured is None:
             continue
         seen.append(measured)
-        together = _joined(seen)
+        together = _found(seen)
         if 2 * len(together.first) < len(options.motions) + 4:
             continue
         fit = fit_transform(
@@ -174,11 +181,11 @@ def fine_pair(first: View, second: View, near: np.ndarray, options: PairOptions)
     )
 
 
-def _joined(seen: list[Displacements]) -> Displacements:
+def _found(seen: list[Displacements]) -> Displacements:
     """Patches of several levels that were found."""
-    values = {f.name: np.concatenate([getattr(s, f.name) for s in seen]) for f in fields(Displacements)}
-    found = np.trace(values["information"], axis1=1, axis2=2) > 0
-    return Displacements(**{name: value[found] for name, value in values.items()})
+    every = joined(seen)
+    found = np.trace(every.information, axis1=1, axis2=2) > 0
+    return Displacements(**{field.name: getattr(every, field.name)[found] for field in fields(Displacements)})
 
 
 def _agreed(measured: Displacements, matrix: np.ndarray, level: int) -> bool:

@@ -15,7 +15,7 @@ from bigstack.kernels.registration.texture import BLOCK, reduce_blocks, texture_
 COARSE = 384
 """Longer side in pixels of the image that frames are first aligned on."""
 _COARSEST = 48
-_MOST_BLOCKS = 1 << 18
+_MOST_BLOCKS = 1 << 15
 Pixels = Callable[[slice, slice], np.ndarray]
 
 
