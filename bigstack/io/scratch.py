@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bigstack.errors import RunError
 
 
 class Parked:
@@ -59,15 +64,32 @@ class Unparked:
     def empty(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """An array on disk to be filled piece by piece; its pages are the file's, not the process's."""
         path = self.folder / f"{name}.npy"
-        return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        if hasattr(os, "posix_fallocate"):
+            # Else a disk that is full ends the process where a page is written.
+            with self._writing(), path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        return array
 
     def save(self, name: str, value: np.ndarray | list[np.ndarray]) -> None:
         """Write one array, or a list of them."""
-        if isinstance(value, np.ndarray):
-            np.save(self.folder / f"{name}.npy", value, allow_pickle=False)
-            return
-        for i, array in enumerate(value):
-            np.save(self.folder / f"{name}-{i:05d}.npy", array, allow_pickle=False)
+        arrays = {name: value} if isinstance(value, np.ndarray) else _numbered(name, value)
+        with self._writing():
+            for each, array in arrays.items():
+                np.save(self.folder / f"{each}.npy", array, allow_pickle=False)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Tell a full disk from a bug: NumPy says neither the file nor the cause."""
+        try:
+            yield
+        except OSError as error:
+            free = shutil.disk_usage(self.folder).free
+            raise RunError(
+                f"no space to keep pieces between two passes in {self.folder.parent} "
+                f"({error.strerror or error}; {free / 1e6:.0f} MB are free): free some, write the output "
+                "elsewhere, or give a larger --memory-limit and an output that is no Zarr"
+            ) from error
 
     def finish(self) -> Parked:
         """Give the folder its name; whoever comes second finds the first one's, which is equal."""
@@ -78,3 +100,7 @@ class Unparked:
                 raise
             shutil.rmtree(self.folder, ignore_errors=True)
         return Parked(self.final)
+
+
+def _numbered(name: str, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{name}-{i:05d}": array for i, array in enumerate(arrays)}

@@ -111,6 +111,9 @@ def _create(path: Path, content: str) -> bool:
             file.write(content)
     except FileExistsError:
         return False
+    except OSError:  # a full disk leaves a file without content
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 
