@@ -13,7 +13,8 @@ import xarray as xr
 from bigstack.engine import statistics
 from bigstack.engine.coarse_density import coarse_density
 from bigstack.engine.parking import parked
-from bigstack.engine.windows import SMALL, kept_if_small, map_windows, packed, unpacked
+from bigstack.engine.recompute import keep
+from bigstack.engine.windows import SMALL, map_windows, packed, unpacked
 from bigstack.errors import InputError, choose
 from bigstack.geometry import Tile
 from bigstack.io.scratch import Scratch
@@ -96,7 +97,9 @@ def focus_density(
             f"clip_percentile must be more than 0 and at most 100, or None, got {clip_percentile!r}"
         )
     known = frame_levels(array, top_percent, include_strength)
-    density = smooth_levels(array, sigma, known, clip_percentile, normalize=normalize, scratch=scratch)
+    density = smooth_levels(
+        array, sigma, known, clip_percentile, normalize=normalize, scratch=scratch, budget=SMALL
+    )
     return _dataset(focus, density, unpacked(known[0], (array.shape[0],)), sigma)
 
 
@@ -122,15 +125,19 @@ def smooth_levels(
     *,
     normalize: bool,
     scratch: str | os.PathLike[str] | None = None,
+    budget: int = SMALL,
 ) -> da.Array:
-    """Density of a focus map (z, y, x) whose `frame_levels` are known, for a bandwidth in pixels."""
+    """Density of a focus map (z, y, x) whose `frame_levels` are known, for a bandwidth in pixels.
+
+    Up to `budget` bytes it waits in memory for its own statistics, above that in `scratch`, if given.
+    """
     if sigma > DIRECT:
         density = coarse_density(array, sigma, known)
     else:
         density = map_windows(direct_tile, array, density_halo(sigma), *known, bandwidth=sigma)
     if clip_percentile is None and not normalize:
         return density
-    density = _kept(density, scratch)
+    density = _kept(density, scratch, budget)
     percents = [100.0 if clip_percentile is None else clip_percentile, 100.0]
     levels = packed([statistics.percentile(density[z], percents) for z in range(density.shape[0])])
     clip = clip_percentile is not None
@@ -166,11 +173,11 @@ def bandwidth_in_pixels(focus: xr.DataArray, bandwidth: float, unit: Unit) -> fl
     return check_bandwidth(bandwidth / float(x))
 
 
-def _kept(density: da.Array, scratch: str | os.PathLike[str] | None) -> da.Array:
+def _kept(density: da.Array, scratch: str | os.PathLike[str] | None, budget: int) -> da.Array:
     """The density as it best waits for its own statistics: in memory, on disk, or not at all."""
-    if scratch is None or density.nbytes <= SMALL:
-        return kept_if_small(density)
-    return parked(density, Scratch(Path(scratch)))
+    if density.nbytes <= budget:
+        return keep(density)
+    return density if scratch is None else parked(density, Scratch(Path(scratch)))
 
 
 def direct_tile(

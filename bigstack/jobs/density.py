@@ -90,12 +90,13 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
     stack = open_inputs(job.inputs, job.reading)
     options = {"normalize": "p99", **job.options} if job.method == "rdf" else job.options
     sigma = min(bandwidth_in_pixels(stack, job.bandwidth, job.unit), DIRECT)  # type: ignore[arg-type]
-    tile = fitting_tile(
+    workers = 1 if job.processes else count_workers(job.workers)
+    tile, left = fitting_tile(
         as_source(stack.data),
         halo=density_halo(sigma),
         tile=job.tile,
         memory_limit=job.memory_limit,
-        workers=1 if job.processes else count_workers(job.workers),
+        workers=workers,
     )
     focus = measure_focus(stack, method=job.method, focus_channel=job.focus_channel, tile=tile, **options)
     chosen = _chosen(job.frame, stack.sizes["z"])
@@ -107,7 +108,9 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
     with ExitStack() as cleanup:
         executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
         # Statistics that the measure needs are taken once here, not again for every frame.
-        frames = _Frames(job, stack, focus, settle(focus.data, executor), executor, watch)
+        # What memory is left holds the density between its passes, if this process is where it is made.
+        budget = left if executor.in_process else 0
+        frames = _Frames(job, stack, focus, settle(focus.data, executor), executor, watch, budget)
         thresholds = [frames.write(z, number, len(chosen)) for number, z in enumerate(chosen)]
         written = frames.written
         if job.focus_out is not None:
@@ -129,7 +132,14 @@ class _Frames:
     """Densities of one frame after another."""
 
     def __init__(
-        self, job: DensityJob, stack: Any, focus: Any, source: Any, executor: Any, watch: Any
+        self,
+        job: DensityJob,
+        stack: Any,
+        focus: Any,
+        source: Any,
+        executor: Any,
+        watch: Any,
+        budget: int,
     ) -> None:
         from bigstack.density import bandwidth_in_pixels
 
@@ -139,6 +149,7 @@ class _Frames:
         self.source = source
         self.executor = executor
         self.watch = watch
+        self.budget = budget
         self.sigma = bandwidth_in_pixels(focus, job.bandwidth, job.unit)  # type: ignore[arg-type]
         self.written: list[Path] = []
 
@@ -167,6 +178,7 @@ class _Frames:
                 job.clip_percentile,
                 normalize=job.normalize,
                 scratch=scratch,
+                budget=self.budget,
             )
             image = maps[0].copy(data=density[0]).rename("density")
             if job.overlay is not None or not job.normalize:

@@ -116,19 +116,20 @@ def run_focus(job: FocusJob, *, watch: Callable[[Any], None] = lambda progress: 
     if job.output is None and not job.wants_sharpness:
         raise InputError("nothing to do: give --output, --summary, --plot, --best-frame or --best-frame-grid")
     stack = open_inputs(job.inputs, job.reading)
+    tile, _ = fitting_tile(
+        as_source(stack.data),
+        halo=64,
+        tile=job.tile,
+        memory_limit=job.memory_limit,
+        workers=1 if job.processes else count_workers(job.workers),
+    )
     focus = measure_focus(
         stack,
         method=job.method,
         smoothing=job.smoothing,
         noise=job.noise,  # type: ignore[arg-type]
         focus_channel=job.focus_channel,
-        tile=fitting_tile(
-            as_source(stack.data),
-            halo=64,
-            tile=job.tile,
-            memory_limit=job.memory_limit,
-            workers=1 if job.processes else count_workers(job.workers),
-        ),
+        tile=tile,
         **job.options,
     )
     maps = [] if job.output is None else map_paths(job.output, stack.sizes["z"])

@@ -34,10 +34,11 @@ PICTURES = (".png", ".jpg", ".jpeg")
 
 def fitting_tile(
     source: Source, *, halo: int, tile: int | None, memory_limit: int, workers: int
-) -> int | None:
-    """Side of the tiles that a job on maps works in: as asked, else the largest that fits the memory limit.
+) -> tuple[int | None, int]:
+    """Side of the tiles that a job on maps works in, and bytes of the memory limit that this leaves.
 
-    None leaves frames whole that can only be decoded whole.
+    The side is what was asked for, else the largest that takes no more than half of the limit, else of all of
+    it. None leaves frames whole that can only be decoded whole.
 
     Raises
     ------
@@ -50,11 +51,16 @@ def fitting_tile(
         sides = [max(height, width)]
     else:
         sides = [tile] if tile is not None else [2048, 1024, 512, 256]
+    needs = []
     for side in sides:
         area = min(side + 2 * halo, height) * min(side + 2 * halo, width)
-        need = PROCESS + workers * area * pixel
-        if need <= memory_limit:
-            return None if source.whole_frames and tile is None else side
+        needs.append(PROCESS + workers * area * pixel)
+    for share in (0.5, 1.0):
+        for side, need in zip(sides, needs, strict=True):
+            if need <= share * memory_limit:
+                whole_frames = source.whole_frames and tile is None
+                return None if whole_frames else side, memory_limit - need
+    need = needs[-1]
     whole = ", or first copy the images to tiled storage with: bigstack convert INPUT OUT.zarr"
     raise MemoryLimitError(
         f"this needs {human(need)} with {workers} workers and a halo of {halo} pixels, the limit is "
