@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from bigstack import synthetic as synthetic
+    from bigstack.align import apply_alignment as apply_alignment
+    from bigstack.align import estimate_alignment as estimate_alignment
     from bigstack.correct import apply_correction as apply_correction
     from bigstack.correct import correct_balance as correct_balance
     from bigstack.correct import correct_hot_pixels as correct_hot_pixels
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from bigstack.focus import estimate_noise as estimate_noise
     from bigstack.focus import measure_focus as measure_focus
     from bigstack.focus import sharpness as sharpness
+    from bigstack.depth import depth_from_focus as depth_from_focus
     from bigstack.fusion import fuse as fuse
     from bigstack.io.open import open_stack as open_stack
     from bigstack.jobs.detect import detect_focus_regions as detect_focus_regions
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from bigstack.jobs.write import write_image as write_image
 
 _HOMES = {
+    "apply_alignment": "bigstack.align",
     "apply_correction": "bigstack.correct",
     "best_frame": "bigstack.focus",
     "correct_balance": "bigstack.correct",
@@ -40,6 +44,8 @@ _HOMES = {
     "denoise": "bigstack.correct",
     "detect_focus_regions": "bigstack.jobs.detect",
     "detect_folder": "bigstack.jobs.detect_folder",
+    "depth_from_focus": "bigstack.depth",
+    "estimate_alignment": "bigstack.align",
     "estimate_balance": "bigstack.correct",
     "estimate_hot_pixels": "bigstack.correct",
     "estimate_noise": "bigstack.focus",
@@ -54,6 +60,7 @@ _HOMES = {
 
 __all__ = [
     "__version__",
+    "apply_alignment",
     "apply_correction",
     "best_frame",
     "correct_balance",
@@ -62,6 +69,8 @@ __all__ = [
     "denoise",
     "detect_focus_regions",
     "detect_folder",
+    "depth_from_focus",
+    "estimate_alignment",
     "estimate_balance",
     "estimate_hot_pixels",
     "estimate_noise",
