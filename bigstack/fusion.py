@@ -258,7 +258,8 @@ def depth(
 
     Per level of a Laplacian pyramid, frames weigh by a Gaussian about the depth, as wide as noise asks for
     and the loss of contrast allows; where a nearer surface's defocus reaches, or where the depth misses
-    what is sharp, by their energy. Results are defined on canonical blocks, whatever the tiles are.
+    what is sharp, by their energy. About highlights that clip, pixels come whole from the sharpest frame.
+    Results are defined on canonical blocks, whatever the tiles are.
 
     Parameters
     ----------

@@ -20,6 +20,7 @@ from bigstack.kernels.depth.median import RADIUS
 from bigstack.kernels.depth.sgm import JUMP, MOST_JUMP, STEP
 from bigstack.kernels.fold import Output, Window
 from bigstack.kernels.fusion.depth_blend import depth_blend
+from bigstack.kernels.fusion.glints import take_glints
 
 HALO = 128
 """Pixels around a block that its result takes into account."""
@@ -141,6 +142,7 @@ class DepthBlocks:
         maps = _maps(found)
         if self.fused:
             image = depth_blend(state.frames, found.depth, found.noise, state.valid, channels=self.channels)
+            image = take_glints(image, state.frames, state.valid, channels=self.channels)
             maps["image"] = _as_pixels(image, state.frames.dtype)
         return {name: np.ascontiguousarray(values[state.window.core]) for name, values in maps.items()}
 
