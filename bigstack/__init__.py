@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from bigstack.correct import estimate_hot_pixels as estimate_hot_pixels
     from bigstack.correct import estimate_vignetting as estimate_vignetting
     from bigstack.density import focus_density as focus_density
+    from bigstack.depth import depth_from_focus as depth_from_focus
     from bigstack.focus import best_frame as best_frame
     from bigstack.focus import estimate_noise as estimate_noise
     from bigstack.focus import measure_focus as measure_focus
     from bigstack.focus import sharpness as sharpness
-    from bigstack.depth import depth_from_focus as depth_from_focus
     from bigstack.fusion import fuse as fuse
     from bigstack.io.open import open_stack as open_stack
     from bigstack.jobs.detect import detect_focus_regions as detect_focus_regions
@@ -67,9 +67,9 @@ __all__ = [
     "correct_hot_pixels",
     "correct_vignetting",
     "denoise",
+    "depth_from_focus",
     "detect_focus_regions",
     "detect_folder",
-    "depth_from_focus",
     "estimate_alignment",
     "estimate_balance",
     "estimate_hot_pixels",

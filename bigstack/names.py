@@ -25,7 +25,7 @@ AlignMethod = Literal["auto", "features", "ecc", "phase", "none"]
 Model = Literal["translation", "similarity", "affine", "homography"]
 Mode = Literal["global", "chain", "direct"]
 Misaligned = Literal["error", "interpolate", "drop"]
-Border = Literal["constant", "replicate", "replicate-blur", "reflect"]
+WarpBorder = Literal["constant", "replicate", "replicate-blur", "reflect"]
 Interpolation = Literal["linear", "cubic", "lanczos"]
 
 

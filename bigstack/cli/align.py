@@ -8,24 +8,30 @@ from typing import Any
 import click
 
 from bigstack.cli import options
-from bigstack.names import AlignMethod, Border, Interpolation, Misaligned, Mode, Model, choices
+from bigstack.names import AlignMethod, Interpolation, Misaligned, Mode, Model, WarpBorder, choices
 
-ESTIMATE = {"model": "model", "align_reference": "reference", "align_mode": "mode", "align_channel": "channel",
-            "on_misaligned": "on_misaligned", "smooth_scale": "smooth_scale"}  # fmt: skip
+ESTIMATE = {
+    "model": "model",
+    "align_reference": "reference",
+    "align_mode": "mode",
+    "align_channel": "channel",
+    "on_misaligned": "on_misaligned",
+    "smooth_scale": "smooth_scale",
+}
 APPLY = {"border": "border", "interpolation": "interpolation", "crop": "crop"}
 LIMITS = {"max_shift": ("shift_x", "shift_y"), "max_scale": ("scale",), "max_rotation": ("rotation",)}
 FEATURES = ("detector", "descriptor", "ratio", "min_matches", "ransac_threshold")
 
 alignment_options = options.combined(
-    click.option("--model", type=click.Choice(choices(Model)), help="align: motions to allow [similarity]."),
-    click.option("--align-reference", help="align: frame that stays: first, middle, last, a number [middle]."),
+    click.option("--model", type=click.Choice(choices(Model)), help="align: motions [similarity]."),
+    click.option("--align-reference", help="align: frame that stays, or first, middle, last."),
     click.option("--align-mode", type=click.Choice(choices(Mode)), help="align: which pairs, how [global]."),
-    click.option("--align-channel", multiple=True, help="align: register by this channel only (repeatable)."),
+    click.option("--align-channel", multiple=True, help="align: register by this channel (repeatable)."),
     click.option(
         "--on-misaligned", type=click.Choice(choices(Misaligned)),
         help="align: what to do about a frame that cannot be placed [error].",
     ),
-    click.option("--smooth-scale", is_flag=True, default=None, help="align: scale is smooth in z (breathing)."),
+    click.option("--smooth-scale", is_flag=True, default=None, help="align: scale is smooth in z."),
     click.option("--max-shift", type=click.FloatRange(0, 1), help="align: share of the frame's side [0.5]."),
     click.option("--max-scale", type=click.FloatRange(1), help="align: largest ratio of sizes [2]."),
     click.option("--max-rotation", type=click.FloatRange(0, 180), help="align: degrees [45]."),
@@ -34,7 +40,9 @@ alignment_options = options.combined(
     click.option("--ratio", type=click.FloatRange(0, 1), help="align features: ratio test [0.75]."),
     click.option("--min-matches", type=click.IntRange(3), help="align features: fewest that agree [10]."),
     click.option("--ransac-threshold", type=click.FloatRange(0), help="align features: pixels [5]."),
-    click.option("--border", type=click.Choice(choices(Border)), help="align: made-up pixels [replicate]."),
+    click.option(
+        "--border", type=click.Choice(choices(WarpBorder)), help="align: made-up pixels [replicate]."
+    ),
     click.option(
         "--interpolation", type=click.Choice(choices(Interpolation)), help="align: resampling [cubic]."
     ),
@@ -95,11 +103,17 @@ def _features(method: str, asked: dict[str, Any]) -> dict[str, Any]:
 @click.command()
 @options.inputs
 @click.option(
-    "-o", "--output", type=options.PATH, required=True,
+    "-o",
+    "--output",
+    type=options.PATH,
+    required=True,
     help="alignment.json, or an .ome.zarr to write the aligned stack to.",
 )
 @click.option(
-    "--method", type=click.Choice(choices(AlignMethod)[:-1]), default="auto", show_default=True,
+    "--method",
+    type=click.Choice(choices(AlignMethod)[:-1]),
+    default="auto",
+    show_default=True,
     help="How frames are registered.",
 )
 @alignment_options

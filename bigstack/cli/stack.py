@@ -18,7 +18,8 @@ method_options = options.combined(
         help="How frames are fused.",
     ),
     click.option(
-        "--align", type=click.Choice(get_args(AlignMethod)), default="auto", show_default=True, callback=in_turn,
+        "--align", type=click.Choice(get_args(AlignMethod)), default="auto",
+        show_default=True, callback=in_turn,
         help="How frames are registered; a stack that needs none is left alone. Corrections typed after it "
         "are measured on aligned frames.",
     ),
@@ -29,8 +30,8 @@ method_options = options.combined(
     click.option("--measure", help="select: focus measure [sml]."),
     click.option("--smoothing", type=click.FloatRange(0), help="select: sigma of focus' smoothing [2]."),
     click.option("--ties", type=click.Choice(get_args(Ties)), help="select: which of equally sharp frames."),
-    click.option("--radius", type=click.IntRange(0), help="depth: pixels that the map's median reaches [16]."),
-    click.option("--blur", type=click.FloatRange(0), help="depth: pixels that blur grows by a frame [1.2]."),
+    click.option("--radius", type=click.IntRange(0), help="depth: pixels the map's median reaches [16]."),
+    click.option("--blur", type=click.FloatRange(0), help="depth: pixels blur grows by a frame [1.2]."),
     click.option("--kind", type=click.Choice(get_args(Projection)), help="average: which projection [mean]."),
 )  # fmt: skip
 

@@ -26,7 +26,7 @@ def lazy_array(source: Source, tile: int = 2048) -> da.Array:
     The array's own Blockwise layer carries the source, so `source_of` finds it again for as long as the
     array is what the source gives; arithmetic and indexing make a new layer and so forget it.
     """
-    z, y, x, channel = source.shape
+    _, y, x, channel = source.shape
     sides = [_whole_chunks(tile, chunk, size) for chunk, size in zip(source.chunks, (y, x), strict=True)]
     chunks = da.core.normalize_chunks((1, *sides, channel), shape=source.shape, dtype=source.dtype)
     name = f"stack-{tokenize(source, tile)}"

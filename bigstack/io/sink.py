@@ -73,7 +73,7 @@ class Sink(ABC):
         """What is left of `level` (1 and up) to build, in its own pixels; all of level - 1 must be there."""
         return []
 
-    def build_level(self, level: int, tile: Tile) -> None:
+    def build_level(self, level: int, tile: Tile) -> None:  # noqa: B027 formats of one level have nothing to do
         """Make one tile of `level` from the level below it, in a task; parallel, safe to repeat."""
 
     def pause(self) -> None:

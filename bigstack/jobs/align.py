@@ -28,7 +28,8 @@ class AlignOptions:
 
     def parameters(self) -> dict[str, Any]:
         """What pixels depend on beside the alignment itself."""
-        return {"align": self.method, **{f"align {name}": value for name, value in sorted(self.apply.items())}}
+        applied = {f"align {name}": value for name, value in sorted(self.apply.items())}
+        return {"align": self.method, **applied}
 
 
 @dataclass
@@ -95,7 +96,8 @@ def aligned_by(stack: Any, options: AlignOptions, *, overwrite: bool = False) ->
     if stack.sizes["z"] == 1 and options.alignment is None:
         alignment = Alignment.identity(stack.shape[1:3], 1)
     elif options.alignment is None:
-        alignment = estimate_alignment(stack, method=options.method, **options.estimate)  # type: ignore[arg-type]
+        method: Any = options.method
+        alignment = estimate_alignment(stack, method=method, **options.estimate)
     else:
         alignment = _read(options.alignment)
     if options.save is not None:
@@ -110,7 +112,8 @@ def describe(alignment: Any, *, every: bool = False) -> list[str]:
     parts = alignment.decompose()
     width = max(abs(parts["shift_x"]).max(), abs(parts["shift_y"]).max())
     lines = [
-        f"frames move by up to {width:.1f} px, scale {parts['scale'].min():.4f} to {parts['scale'].max():.4f}, "
+        f"frames move by up to {width:.1f} px, scale {parts['scale'].min():.4f} to "
+        f"{parts['scale'].max():.4f}, "
         f"rotation up to {abs(parts['rotation']).max():.3f} degrees, against frame {alignment.reference}"
     ]
     for z, frame in enumerate(alignment.frames):

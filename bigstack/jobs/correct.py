@@ -119,9 +119,7 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
     return result
 
 
-def apply_steps(
-    stack: Any, steps: Sequence[Step], *, overwrite: bool = False
-) -> tuple[Any, list[Any]]:
+def apply_steps(stack: Any, steps: Sequence[Step], *, overwrite: bool = False) -> tuple[Any, list[Any]]:
     """Return the stack with every step applied, lazily, and the corrections; each is estimated on the way."""
     from bigstack.correct import apply_correction
     from bigstack.jobs.align import aligned_by

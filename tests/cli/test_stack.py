@@ -231,7 +231,8 @@ def test_interrupted_with_stored_tiles_skips_them(bigstack, many, tmp_path, monk
         stored.append(tile)
         return encode(self, tile, pixels)
 
-    words = ("stack", many, "-o", tmp_path / "o.ome.zarr", "--align", "none", "--tile", "512", "--workers", "1")
+    out = tmp_path / "o.ome.zarr"
+    words = ("stack", many, "-o", out, "--align", "none", "--tile", "512", "--workers", "1")
     with monkeypatch.context() as patch:
         patch.setattr(OmeZarrSink, "encode", break_down)
         code, _, err = bigstack(*words)

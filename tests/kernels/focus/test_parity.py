@@ -11,7 +11,7 @@ from bigstack.kernels.focus import measure
 def recorded(shared):
     arrays = np.load(shared / "reference" / "stacks.npz")
     grey = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in arrays["stack"]]
-    # Both round the Gaussian to whole grey levels, which bigstack does not; given the rounded image it agrees.
+    # Both round the Gaussian to whole grey levels, which bigstack does not; given that image it agrees.
     return arrays, grey, [cv2.GaussianBlur(frame, (5, 5), 0) for frame in grey]
 
 
