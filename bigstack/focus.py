@@ -137,7 +137,7 @@ def sharpness(
     if normalize != "none":
         raise InputError(f"sharpness takes focus as it is, got normalize={normalize!r}; leave it out")
     _check_size(method, options, source)
-    cells = _grid(grid, source.shape[1:3])
+    cells = grid_edges(grid, source.shape[1:3])
     found = over_frames(SharpnessProbe(focus_map, cells), source, range(source.shape[0]))
     z = {"z": stack.coords["z"]} if "z" in stack.coords else {}
     middles = {
@@ -290,7 +290,9 @@ def _chunks(tile: int | tuple[int, int] | None, source: Source) -> tuple[tuple[i
     return sides[0], sides[1]
 
 
-def _grid(grid: int | tuple[int, int], shape: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def grid_edges(
+    grid: int | tuple[int, int], shape: tuple[int, int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Edges of the cells of a grid, as alike in size as whole pixels allow."""
     pair = (grid, grid) if isinstance(grid, int) else tuple(grid)
     for count, size in zip(pair, shape, strict=True):

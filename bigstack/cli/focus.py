@@ -55,7 +55,11 @@ class Cells(click.ParamType):
 @click.option("--noise", type=Noise(), help="Subtract what this noise alone would give, in grey levels.")
 @click.option("--summary", type=options.PATH, help="Write how sharp each frame is, as JSON.")
 @click.option("--plot", type=options.PATH, help="Plot how sharp each frame is over z, as PNG.")
-@click.option("--best-frame", type=options.PATH, help="Copy the sharpest frame there, and say which it is.")
+@click.option(
+    "--best-frame",
+    type=options.PATH,
+    help="Copy the sharpest frame there, and say which; with a grid, each cell of its own.",
+)
 @click.option("--best-frame-grid", "grid", type=Cells(), help="Say which frame is sharpest in each cell.")
 @options.reading
 @options.running

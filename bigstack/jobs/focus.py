@@ -32,7 +32,7 @@ class FocusJob:
     summary: Path | None = None
     """JSON with the sharpness of every frame."""
     best_frame: Path | None = None
-    """Where the sharpest frame is copied to."""
+    """Where the sharpest frame is copied to, or with a grid each cell of its own sharpest frame."""
     grid: tuple[int, int] | None = None
     """Cells down and across for which the sharpest frame is told."""
     compare: bool = False
@@ -142,7 +142,8 @@ def run_focus(job: FocusJob, *, watch: Callable[[Any], None] = lambda progress: 
             written += write_field(source, focus, job.output, executor, overwrite=job.overwrite, watch=watch)
         found = _compare(stack, job)
         if job.best_frame is not None:
-            write_by(stack[found["best"]], job.best_frame, executor, overwrite=job.overwrite)
+            image = stack[found["best"]] if job.grid is None else _mosaic(stack, found["grid"])
+            write_by(image, job.best_frame, executor, overwrite=job.overwrite)
             written.append(job.best_frame)
     result = FocusResult(
         written=written,
@@ -177,6 +178,24 @@ def _compare(stack: Any, job: FocusJob) -> dict[str, Any]:
         "best_name": Path(files[best]).name if len(files) == stack.sizes["z"] > 1 else None,
         "grid": None if job.grid is None else cells.values.argmax(axis=0),
     }
+
+
+def _mosaic(stack: Any, grid: np.ndarray) -> Any:
+    """Each cell from the frame that is sharpest there, side by side; lazy."""
+    import dask.array as da
+
+    from bigstack.focus import grid_edges
+
+    rows, columns = grid_edges(grid.shape, stack.shape[1:3])
+    cells = [
+        [
+            stack.data[grid[i, j], rows[i] : rows[i + 1], columns[j] : columns[j + 1]]
+            for j in range(grid.shape[1])
+        ]
+        for i in range(grid.shape[0])
+    ]
+    pixels = da.concatenate([da.concatenate(row, axis=1) for row in cells], axis=0)
+    return stack[0].copy(data=pixels)
 
 
 def _refuse_existing(paths: list[Path | None], overwrite: bool) -> None:

@@ -95,6 +95,7 @@ def test_the_sharpest_frame_is_told_plotted_and_copied(bigstack, frames, tmp_pat
         "--plot",
         tmp_path / "p.png",
     )
+    assert bigstack("focus", *inputs, "--best-frame", tmp_path / "one.png", "--method", "tenengrad")[0] == 0
     code, out, _ = bigstack(
         "focus", *inputs, *outs, "--best-frame-grid", "1,5", "-v", "--method", "tenengrad"
     )
@@ -104,7 +105,12 @@ def test_the_sharpest_frame_is_told_plotted_and_copied(bigstack, frames, tmp_pat
     assert summary["sharpness"] == pytest.approx(curve.mean(axis=(1, 2)).tolist())
     best = summary["best_frame"]
     assert f"sharpest frame: {best} ({inputs[best].name})" in out
-    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "best.png")), cv2.imread(str(inputs[best])))
+    pixels = [cv2.imread(str(path)) for path in inputs]
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "one.png")), pixels[best])
+    mosaic = cv2.imread(str(tmp_path / "best.png"))
+    for cell, frame in enumerate(summary["best_frame_grid"][0]):
+        part = slice(411 * cell // 5, 411 * (cell + 1) // 5)
+        np.testing.assert_array_equal(mosaic[:, part], pixels[frame][:, part])
     assert summary["best_frame_grid"][0][:4] == [0, 1, 2, 3]
     assert "0 1 2 3" in out
     assert cv2.imread(str(tmp_path / "p.png")).shape[2] == 3
