@@ -10,9 +10,10 @@ from scipy.optimize import linprog
 from bigstack.errors import InputError
 from bigstack.geometry.tile import Tile
 from bigstack.geometry.transform import Transform
+from bigstack.kernels.warp import valid_region
 
-_SLACK = 1 / 256
-"""Pixels that a rectangle stays inside, more than warps round coordinates by."""
+_NEAR = 1e-6
+_NOTHING = "the aligned frames have no area in common: keep the canvas, or drop frames that are far off"
 
 
 def largest_rectangle(transforms: Sequence[Transform], shape: tuple[int, int]) -> Tile:
@@ -51,14 +52,32 @@ def largest_rectangle(transforms: Sequence[Transform], shape: tuple[int, int]) -
             high = right
     found = _tallest(sides, shape, low)
     if found is None:
-        raise InputError(
-            "the aligned frames have no area in common: keep the canvas, or drop frames that are far off"
-        )
+        raise InputError(_NOTHING)
     x0, y0, height = found
-    return Tile(
-        int(np.ceil(y0 - 1e-6)), int(np.floor(y0 + height + 1e-6)) + 1,
-        int(np.ceil(x0 - 1e-6)), int(np.floor(x0 + low + 1e-6)) + 1,
-    )  # fmt: skip
+    edges = [
+        np.ceil(y0 - _NEAR),
+        np.floor(y0 + height + _NEAR) + 1,
+        np.ceil(x0 - _NEAR),
+        np.floor(x0 + low + _NEAR) + 1,
+    ]
+    return _shrunk([int(edge) for edge in edges], moving, shape)
+
+
+def _shrunk(edges: list[int], transforms: Sequence[Transform], shape: tuple[int, int]) -> Tile:
+    """Move in the sides that have a pixel without data: warps round places by up to 1/1024 px."""
+    while edges[0] < edges[1] and edges[2] < edges[3]:
+        y0, y1, x0, x1 = edges
+        strips = [(y0, y0 + 1, x0, x1), (y1 - 1, y1, x0, x1), (y0, y1, x0, x0 + 1), (y0, y1, x1 - 1, x1)]
+        bad = [
+            side
+            for side, strip in enumerate(strips)
+            if any(valid_region(shape, t.matrix, strip, "linear") is not None for t in transforms)
+        ]
+        if not bad:
+            return Tile(y0, y1, x0, x1)
+        for side in bad:
+            edges[side] += 1 if side in (0, 2) else -1
+    raise InputError(_NOTHING)
 
 
 def overlap(transform: Transform, shape: tuple[int, int], samples: int = 65) -> float:
@@ -73,8 +92,8 @@ def _sides(transforms: Sequence[Transform], shape: tuple[int, int]) -> np.ndarra
     rows = []
     for transform in transforms:
         x, y, w = transform.matrix
-        rows += [x - _SLACK * w, y - _SLACK * w]
-        rows += [(shape[1] - 1 - _SLACK) * w - x, (shape[0] - 1 - _SLACK) * w - y]
+        rows += [x, y]
+        rows += [(shape[1] - 1) * w - x, (shape[0] - 1) * w - y]
     sides = np.array(rows)
     return sides / np.hypot(sides[:, 0], sides[:, 1])[:, None]
 

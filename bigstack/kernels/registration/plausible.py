@@ -165,7 +165,8 @@ def blurred_frames(textures: list[np.ndarray], matrices: np.ndarray, block: floa
         around = np.minimum(
             np.max([seen[k] for k in before], axis=0), np.max([seen[k] for k in after], axis=0)
         )
-        flagged[z] = float(np.mean(seen[z][telling] < 0.6 * around[telling])) > 0.9
+        near = telling & (around > 0.4 * ceiling)
+        flagged[z] = near.any() and float(np.mean(seen[z][near] < 0.6 * around[near])) > 0.9
     return flagged
 
 

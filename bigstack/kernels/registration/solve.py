@@ -28,6 +28,7 @@ from bigstack.kernels.registration.models import (
 )
 
 _CUT = 4.685
+_ABSOLUTE = 8
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def solve_global(
     shape: tuple[int, int],
     *,
     floor: float = 0.02,
-    iterations: int = 25,
+    iterations: int = 30,
     held: dict[str, np.ndarray] | None = None,
 ) -> Solution:
     """Solve for the transforms of all frames by robust least squares over all pairs.
@@ -132,12 +133,16 @@ def solve_global(
     for i in range(iterations):
         distance = system.distances(matrices)
         spread = max(1.0, float(np.median(distance)) if len(distance) else 1.0)
-        weights = tukey(distance / spread, _CUT * max(1.0, 4.0 - i))
+        if i < _ABSOLUTE:
+            # Least absolute errors first: they do not care which pairs the chain happened to be made of.
+            weights = 1 / np.maximum(distance / spread, 1.0)
+        else:
+            weights = tukey(distance / spread, _CUT * max(1.0, 4.0 - (i - _ABSOLUTE)))
         moves = system.step(matrices, weights)
         for z in np.flatnonzero(known):
             if z != reference and moves[z].any():
                 matrices[z] = step(moves[z], free, shape) @ matrices[z]
-        if i >= 4 and np.abs(moves).max(initial=0) < 1e-6:
+        if i >= _ABSOLUTE + 4 and np.abs(moves).max(initial=0) < 1e-6:
             break
     errors = system.errors(matrices, weights)
     matrices = np.array([normalised(m) for m in matrices])
