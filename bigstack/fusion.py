@@ -98,14 +98,12 @@ def fuse(
     limit = parse_bytes(memory_limit)
 
     def planner(fold: Any, source: Any, passes: int) -> Any:
+        # What passes hand to each other is as large as the region that is asked for, which nobody knows yet.
+        parks = scratch is not None
         return plan(
-            fold,
-            source,
-            workers=available_workers(),
-            memory_limit=limit,
-            passes=passes,
-            scratch=scratch is not None,
-        )
+            fold, source, workers=available_workers(), memory_limit=limit,
+            passes=passes if parks else 1, scratch=parks,
+        )  # fmt: skip
 
     layout = Layout(
         tile=tile, z_block=z_block, planner=planner, scratch=None if scratch is None else Path(scratch)
