@@ -113,7 +113,7 @@ def settle(array: da.Array, executor: Executor) -> FieldSource:
     known: list[Any] = [()]
     if layer.known is not None:
         executor.run(layer.known.dask, [_key(layer.known)], lambda key, value: known.append(value))
-    return FieldSource(layer.field, known[-1], (array.chunksize[1], array.chunksize[2]))
+    return FieldSource(layer.field, known[-1], (int(array.chunksize[1]), int(array.chunksize[2])))
 
 
 def map_windows(
