@@ -22,7 +22,7 @@ from bigstack.geometry.alignment import Alignment
 from bigstack.io.source import Source
 from bigstack.kernels.luminance import luminance
 from bigstack.kernels.registration.coarse import PairFit, PairOptions, coarse_pair
-from bigstack.kernels.registration.models import inverse
+from bigstack.kernels.registration.models import corner_distance, corner_radius, inverse
 from bigstack.kernels.registration.plausible import Limits, blurred_frames, empty_frames, implausible
 from bigstack.kernels.registration.refine import fine_pair, levels_of
 from bigstack.kernels.registration.solve import Pair, solve_chain, solve_global
@@ -40,6 +40,10 @@ _STRIP = 1 << 22
 """Pixels of a frame that are read at a time, about."""
 _FARTHEST_LINK = 8
 """Frames in a row that may be unusable before the stack falls apart."""
+_LEAP, _LEAP_USUAL = 0.15, 6.0
+"""Share of half the diagonal, and multiple of what is usual, beyond which a motion of neighbours is a leap:
+leap: it ties a frame down only if nothing else does, lest one wrong pair put all frames behind it out of
+place."""
 _DISTANCES = (4, 8, 16, 32, 64, 128)
 """How far apart frames are that are measured beside neighbours and next neighbours."""
 
@@ -168,6 +172,8 @@ def _link_up(work: _Work) -> tuple[np.ndarray, dict[tuple[int, int], PairFit], n
     empty = empty_frames(work.textures[max(work.levels)])
     usable = [z for z in range(frames) if not empty[z]]
     pairs: dict[tuple[int, int], PairFit] = {}
+    leaps: dict[tuple[int, int], PairFit] = {}
+    usual = 0.0
     for distance in range(1, _FARTHEST_LINK + 1):
         group = _groups(pairs, frames)
         wanted = [
@@ -175,7 +181,17 @@ def _link_up(work: _Work) -> tuple[np.ndarray, dict[tuple[int, int], PairFit], n
         ]
         if not wanted:
             continue
-        pairs |= {pair: fit for pair, fit in work.coarse(wanted).items() if fit.trusted}
+        found = {pair: fit for pair, fit in work.coarse(wanted).items() if fit.trusted}
+        moves = {pair: corner_distance(fit.matrix, np.eye(3), work.shape) for pair, fit in found.items()}
+        if distance == 1 and moves:
+            usual = float(np.median(list(moves.values())))
+        most = max(_LEAP * corner_radius(work.shape), _LEAP_USUAL * usual) * distance
+        pairs |= {pair: fit for pair, fit in found.items() if moves[pair] <= most}
+        leaps |= {pair: fit for pair, fit in found.items() if moves[pair] > most}
+    for pair, fit in leaps.items():
+        group = _groups(pairs, frames)
+        if group[pair[0]] != group[pair[1]]:
+            pairs[pair] = fit
     if options.mode == "direct" and not options.pair.refine:
         wanted = [(options.reference, z) for z in usable if z != options.reference]
         pairs |= {pair: fit for pair, fit in work.coarse(wanted).items() if fit.trusted}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.interpolate import make_smoothing_spline
@@ -97,8 +97,8 @@ def _solved(
 def _smooth_scale(solution: Solution, reference: int, shape: tuple[int, int]) -> np.ndarray:
     """Logarithms of the frames' scales, in pixels at a corner, on a smooth curve through z.
 
-    A cubic smoothing spline weighted by the frames' errors, its stiffness by generalised cross-validation
-    (Craven and Wahba 1978, doi:10.1007/BF01404567).
+    How smooth is told by the frames' errors (the discrepancy principle): generalised cross-validation follows
+    every wiggle of a dozen frames.
     """
     radius = corner_radius(shape)
     known = np.flatnonzero(np.isfinite(solution.matrices[:, 0, 0]))
@@ -106,10 +106,21 @@ def _smooth_scale(solution: Solution, reference: int, shape: tuple[int, int]) ->
     smooth = np.zeros(len(solution.matrices))
     smooth[known] = scale
     if len(known) >= 5:
-        weights = 1 / np.maximum(solution.errors[known], 0.02) ** 2
-        curve = make_smoothing_spline(known.astype(float), scale, w=weights)
+        curve = _smoothest(known.astype(float), scale, np.maximum(solution.errors[known], 0.02))
         smooth[known] = curve(known) - curve(reference)
     return smooth
+
+
+def _smoothest(z: np.ndarray, values: np.ndarray, errors: np.ndarray) -> Callable[[Any], Any]:
+    """The stiffest cubic smoothing spline that stays within half the errors, root mean square."""
+    weights = 1 / errors**2
+    low, high = -6.0, 8.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        curve = make_smoothing_spline(z, values, w=weights, lam=10.0**middle)
+        within = np.sqrt(np.mean(weights * (curve(z) - values) ** 2)) <= 0.5
+        low, high = (middle, high) if within else (low, middle)
+    return make_smoothing_spline(z, values, w=weights, lam=10.0**low)
 
 
 def _is_still(
