@@ -83,33 +83,30 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
     from bigstack.engine.sources import as_source
     from bigstack.engine.windows import settle
     from bigstack.focus import measure_focus
-    from bigstack.jobs.maps import fitting_tile, map_paths, write_field
+    from bigstack.jobs.maps import fitting_tile, write_field
     from bigstack.jobs.stack import open_inputs
     from bigstack.kernels.density import DIRECT, density_halo
 
     stack = open_inputs(job.inputs, job.reading)
     options = {"normalize": "p99", **job.options} if job.method == "rdf" else job.options
     sigma = min(bandwidth_in_pixels(stack, job.bandwidth, job.unit), DIRECT)  # type: ignore[arg-type]
-    workers = 1 if job.processes else count_workers(job.workers)
-    tile, left = fitting_tile(
+    tile, budget = fitting_tile(
         as_source(stack.data),
         halo=density_halo(sigma),
         tile=job.tile,
         memory_limit=job.memory_limit,
-        workers=workers,
+        workers=1 if job.processes else count_workers(job.workers),
     )
-    focus = measure_focus(stack, method=job.method, focus_channel=job.focus_channel, tile=tile, **options)
+    how = {"method": job.method, "focus_channel": job.focus_channel, "tile": tile, **options}
+    measure_focus(stack, **how)  # refuses bad options before any work
     chosen = _chosen(job.frame, stack.sizes["z"])
-    outputs = [path for path in (job.output, job.focus_out, job.overlay) if path is not None]
-    for path in (each for output in outputs for each in map_paths(output, len(chosen))):
-        if path.exists() and not job.overwrite:
-            raise OutputExistsError(f"{path} exists; give --overwrite to replace it")
+    _refuse_existing(job, len(chosen))
     where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
     with ExitStack() as cleanup:
         executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
+        held, budget = _held(stack, executor, budget)
+        focus = measure_focus(held, **how)
         # Statistics that the measure needs are taken once here, not again for every frame.
-        # What memory is left holds the density between its passes, if this process is where it is made.
-        budget = left if executor.in_process else 0
         frames = _Frames(job, stack, focus, settle(focus.data, executor), executor, watch, budget)
         thresholds = [frames.write(z, number, len(chosen)) for number, z in enumerate(chosen)]
         written = frames.written
@@ -118,6 +115,33 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
             written += write_field(source, maps, job.focus_out, executor, overwrite=job.overwrite)
     shape = (len(chosen), *stack.shape[1:])
     return DensityResult(written, shape, np.array(thresholds), time.perf_counter() - started)
+
+
+def _held(stack: Any, executor: Any, budget: int) -> tuple[Any, int]:
+    """The stack, in memory if this process computes and a third of the budget holds it; what is left of that.
+
+    A statistic reads all pixels once or twice and a density again, tile by tile with halos: of chunks half the
+    size of a tile each is decoded some 20 times.
+    """
+    if not executor.in_process:
+        return stack, 0
+    if 3 * stack.nbytes > budget:
+        return stack, budget
+    from bigstack.engine.memory import hold
+    from bigstack.engine.sources import as_source
+    from bigstack.io.lazy import lazy_array
+
+    held = lazy_array(hold(as_source(stack.data), executor))
+    return stack.copy(data=held), budget - stack.nbytes
+
+
+def _refuse_existing(job: DensityJob, frames: int) -> None:
+    from bigstack.jobs.maps import map_paths
+
+    outputs = [path for path in (job.output, job.focus_out, job.overlay) if path is not None]
+    for path in (each for output in outputs for each in map_paths(output, frames)):
+        if path.exists() and not job.overwrite:
+            raise OutputExistsError(f"{path} exists; give --overwrite to replace it")
 
 
 def _chosen(frame: int | None, frames: int) -> list[int]:

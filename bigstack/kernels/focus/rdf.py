@@ -111,9 +111,12 @@ def rdf_scales(
     maps = ring_differences(reduced, pairs, border)
     for i, scale in enumerate(maps):
         level = noise_level(_noise_gain(*pairs[i]) / downsample**2, noise, power)
-        np.abs(scale, out=scale)
-        if power != 1:
-            np.square(scale, out=scale) if power == 2 else np.power(scale, np.float32(power), out=scale)
+        if power == 2:
+            np.square(scale, out=scale)
+        else:
+            np.abs(scale, out=scale)
+            if power != 1:
+                np.power(scale, np.float32(power), out=scale)
         maps[i] = pool(scale, window, level)
     return maps
 

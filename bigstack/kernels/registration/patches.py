@@ -11,6 +11,7 @@ not truth.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -86,11 +87,11 @@ def measure_patches(
     most = max(1, _MOST_ROWS // second.shape[1])
     if len(first) > most:
         cuts = range(most, len(first), most)
-        arrays = (np.split(a, cuts) for a in (first, second, first_origin, second_origin))
+        arrays: Any = (np.split(a, cuts) for a in (first, second, first_origin, second_origin))
         return joined(
             [
-                measure_patches(*part, matrix, size=size, iterations=iterations)
-                for part in zip(*arrays, strict=True)
+                measure_patches(a, b, c, d, matrix, size=size, iterations=iterations)
+                for a, b, c, d in zip(*arrays, strict=True)
             ]
         )
     band = _band_pass(first)
