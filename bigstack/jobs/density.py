@@ -120,7 +120,7 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
 def _held(stack: Any, executor: Any, budget: int) -> tuple[Any, int]:
     """The stack, in memory if this process computes and a third of the budget holds it; what is left of that.
 
-    A statistic reads all pixels once or twice and a density again, tile by tile with halos: of chunks half the
+    Statistics read all pixels twice and a density again, tile by tile with halos: of chunks half the
     size of a tile each is decoded some 20 times.
     """
     if not executor.in_process:
