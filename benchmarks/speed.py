@@ -1,6 +1,7 @@
 """Whole-process time and peak memory of `bigstack stack`, input megapixels a second.
 
     python benchmarks/speed.py jpeg            20 frames of 6000 x 4000 RGB JPEG to TIFF
+    python benchmarks/speed.py aligned         the same, registered (a still stack: found so, left alone)
     python benchmarks/speed.py tiff16 tiff16t  the same as 16-bit TIFF, striped and tiled
     python benchmarks/speed.py zarr            16384 x 16384 x 20 grey OME-Zarr, --memory-limit 2GB
     python benchmarks/speed.py zarr4area zarr4frames   four times the area, four times the frames
@@ -44,6 +45,7 @@ class Case:
 
 CASES = {
     "jpeg": Case("jpg", 20, 4000, 6000, 3, "out.tif"),
+    "aligned": Case("jpg", 20, 4000, 6000, 3, "out.tif", ("--align", "auto")),
     "tiff16": Case("striped", 20, 4000, 6000, 3, "out.tif"),
     "tiff16t": Case("tiled", 20, 4000, 6000, 3, "out.tif"),
     "zarr": Case("zarr", 20, 16384, 16384, 1, "out.ome.zarr", ("--memory-limit", "2GB")),
@@ -91,6 +93,7 @@ def run(case: Case, source: Path, place: Path, extra: tuple[str, ...]) -> tuple[
     """One run in a fresh process: seconds, peak anonymous bytes, peak resident bytes."""
     output = place / case.output
     command = [sys.executable, "-m", "bigstack", "stack", str(source), "-o", str(output), "--overwrite", "-q"]
+    command += [] if "--align" in case.options else ["--align", "none"]
     started = time.perf_counter()
     process = subprocess.Popen([*command, *case.options, *extra])
     peak = [0, 0]
