@@ -201,6 +201,7 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {job.method}"
             )
+    _check_outputs(job, dry)
     # A plan reads no pixel, and needs none: steps change what is read, not how much.
     stack, corrections = apply_steps(
         open_inputs(job.inputs, job.reading), () if dry else job.steps, overwrite=job.overwrite
@@ -253,6 +254,16 @@ def _check_folders(job: StackJob, files: list[str]) -> None:
                 f"{path} would lie among the frames in {folder}, and be one of them the next time; "
                 "write it to another folder"
             )
+
+
+def _check_outputs(job: StackJob, dry: bool) -> None:
+    """Refuse outputs that cannot be, before steps that read the whole stack are estimated."""
+    from bigstack.io.writers import suffix_of
+    from bigstack.io.writers.output import Output
+
+    for path in job.outputs.values():
+        suffix_of(path)
+        Output(path, overwrite=job.overwrite or dry, folder=_is_zarr(path)).check()
 
 
 def open_inputs(inputs: tuple[Path, ...], reading: dict[str, Any]) -> Any:
