@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,16 @@ class Select:
     smoothing: float = 0.0
     channels: tuple[int, ...] = ()
     ties: Ties = "first"
-    grid: int = field(default=1, init=False)
 
     @property
     def halo(self) -> int:
         """Pixels around the tile that the result depends on."""
         return measure(self.measure).halo(**dict(self.options)) + gaussian_radius(self.smoothing)
+
+    @property
+    def grid(self) -> int:
+        """Padded tiles start where a measure on reduced images has a sample."""
+        return measure(self.measure).grid(**dict(self.options))
 
     @property
     def outputs(self) -> Mapping[str, Output]:
