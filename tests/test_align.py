@@ -361,3 +361,23 @@ def test_frame_names_come_from_files():
     assert align.frame_names(stack) is None
     assert align.frame_names(stack.assign_attrs(files=["/a/b.jpg", "/a/c.jpg"])) == ["b.jpg", "c.jpg"]
     assert align.frame_names(stack.assign_attrs(files=["/a/all.tif"])) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 300), (5, 7), (15, 40), (33, 31)])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_frames_too_small_or_empty_to_align_are_left_alone_or_refused(shape, dtype):
+    noise = (np.random.default_rng(0).random((3, *shape, 1)) * 200).astype(dtype)
+    if dtype == "float32":
+        noise[1], noise[2, 0, 0] = np.nan, np.inf
+    for values in (noise, np.full_like(noise, 7)):
+        stack = xr.DataArray(values, dims=("z", "y", "x", "channel"))
+        found = estimate_alignment(stack, on_misaligned="interpolate")
+        assert found.is_identity
+    assert estimate_alignment(stack).is_identity
+
+
+def test_unrelated_frames_are_refused():
+    noise = np.random.default_rng(0).integers(0, 255, (3, 128, 160, 1), dtype=np.uint8)
+    stack = xr.DataArray(noise, dims=("z", "y", "x", "channel"))
+    with pytest.raises(InputError, match=r"2 of 3 frames cannot be aligned: frame 0: no match; frame 2"):
+        estimate_alignment(stack)

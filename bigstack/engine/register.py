@@ -71,6 +71,8 @@ class Measured:
     pairs: dict[tuple[int, int], PairFit]
     empty: np.ndarray
     blurred: np.ndarray
+    blank: bool
+    """True when no frame has any structure."""
 
 
 def register(source: Source, options: RegisterOptions, names: list[str] | None = None) -> Alignment:
@@ -95,7 +97,8 @@ def register(source: Source, options: RegisterOptions, names: list[str] | None =
     pairs |= _measure_near(work, chain, pairs)
     if options.mode == "global":
         pairs |= _measure_far(work, pairs)
-    measured = Measured(pairs, empty, blurred)
+    blank = not any(texture.any() for texture in work.textures[work.sharpness])
+    measured = Measured(pairs, empty, blurred, blank)
     return settle(measured, frames, (height, width), options, names or [f"frame {z}" for z in range(frames)])
 
 

@@ -52,7 +52,7 @@ def settle(
     """
     solution = _solved(measured.pairs, frames, shape, options)
     matrices = solution.matrices
-    still = _is_still(measured.pairs, solution, shape, options.pair.motions)
+    still = _is_still(measured, solution, shape, options.pair.motions)
     if still:
         matrices = np.where(np.isnan(matrices), np.nan, np.eye(3))
     refused, flags = _judged(measured, matrices, shape, options)
@@ -124,7 +124,7 @@ def _smoothest(z: np.ndarray, values: np.ndarray, errors: np.ndarray) -> Callabl
 
 
 def _is_still(
-    pairs: dict[tuple[int, int], PairFit],
+    measured: Measured,
     solution: Solution,
     shape: tuple[int, int],
     motions: tuple[str, ...],
@@ -135,8 +135,10 @@ def _is_still(
     patches that are sharp in both frames are free of it. So only they decide: from frame to frame, and in
     sum.
     """
-    matrices = solution.matrices
+    matrices, pairs = solution.matrices, measured.pairs
     known = np.flatnonzero(np.isfinite(matrices[:, 0, 0]))
+    if len(known) < min(len(matrices), max(2, len(matrices) / 3)):
+        return measured.blank
     moved = np.array([corner_distance(matrices[z], np.eye(3), shape) for z in known])
     if (moved <= np.maximum(STILL, np.minimum(solution.errors[known], 5 * STILL))).all():
         return True

@@ -28,6 +28,7 @@ stacks, which do not move, gained up to 0.03 where 0.09 was lacking, from defocu
 half a pixel of motion is worth 0.04 and a pixel 0.14."""
 _UNSEEN = 0.3
 _PEAK = 8.0
+_LEAST = 8
 _PHASE_ERROR = 1.0
 """Standard error of phase correlation at the corners, in pixels of the reduced frames."""
 
@@ -88,6 +89,8 @@ def coarse_pair(
     guesses
         Transforms worth trying, the identity besides; phase correlation and key points need none.
     """
+    if min(first.small.shape) < _LEAST:
+        return unmatched(options)
     if options.method == "features":
         found = _by_features(first, second, options)
         return unmatched(options) if found is None else found

@@ -56,8 +56,7 @@ def phase_similarity(first: np.ndarray, second: np.ndarray) -> Phase:
 
 
 def _windowed(image: np.ndarray) -> np.ndarray:
-    window = cv2.createHanningWindow(image.shape[::-1], cv2.CV_32F)
-    return image * window
+    return image * np.outer(*(np.hanning(size) for size in image.shape)).astype(np.float32)
 
 
 def _peak(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:

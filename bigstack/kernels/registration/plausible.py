@@ -172,5 +172,5 @@ def blurred_frames(textures: list[np.ndarray], matrices: np.ndarray, block: floa
 
 def empty_frames(textures: list[np.ndarray]) -> np.ndarray:
     """Frames (frames,) bool with hardly any structure against the others: black, white, a lens cap."""
-    strongest = np.array([float(np.percentile(t, 99)) if t.size else 0.0 for t in textures])
-    return strongest < 0.05 * max(float(np.median(strongest)), 1e-12)
+    strongest = np.array([float(np.percentile(t, 99)) for t in textures])
+    return strongest < 0.05 * float(np.median(strongest))

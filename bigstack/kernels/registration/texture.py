@@ -22,10 +22,12 @@ def texture_blocks(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        float32 (y // 16, x // 16).
+        float32 (y // 16, x // 16), but at least one block; an image with no room for a block has none.
     """
     rows, columns = image.shape[0] // BLOCK, image.shape[1] // BLOCK
-    texture = np.zeros((rows, columns), np.float32)
+    texture = np.zeros((max(rows, 1), max(columns, 1)), np.float32)
+    if not columns:
+        return texture
     for row in range(rows):
         # Strip by strip, so that what is between stays in the cache.
         strip = image[row * BLOCK : (row + 1) * BLOCK, : columns * BLOCK]

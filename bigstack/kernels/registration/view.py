@@ -15,6 +15,7 @@ from bigstack.kernels.registration.texture import BLOCK, reduce_blocks, texture_
 COARSE = 384
 """Longer side in pixels of the image that frames are first aligned on."""
 _COARSEST = 48
+_LARGEST = 1e15
 _MOST_BLOCKS = 1 << 15
 Pixels = Callable[[slice, slice], np.ndarray]
 
@@ -100,7 +101,7 @@ class View:
                 continue
             assert self.pixels is not None
             full = self.pixels(slice(y * level, (y + side) * level), slice(x * level, (x + side) * level))
-            out[i] = full if level == 1 else area_reduced(full.astype(np.float32), level)
+            out[i] = finite(full) if level == 1 else area_reduced(finite(full.astype(np.float32)), level)
         return out
 
 
@@ -131,12 +132,12 @@ def view_of(read: Pixels, shape: tuple[int, int], factor: int, *, rows: int = 51
     rows = max(unit, rows // unit * unit)
     smalls, textures = [], []
     for top in range(0, shape[0], rows):
-        strip = read(slice(top, min(top + rows, shape[0])), slice(0, shape[1]))
+        strip = finite(read(slice(top, min(top + rows, shape[0])), slice(0, shape[1])))
         if strip.shape[0] >= BLOCK:
             textures.append(texture_blocks(strip))
         if strip.shape[0] >= factor:
             smalls.append(_precise(strip, factor))
-    texture = np.concatenate(textures) if textures else np.zeros((0, 0), np.float32)
+    texture = np.concatenate(textures) if textures else np.zeros((1, max(1, shape[1] // BLOCK)), np.float32)
     pool = 1
     while texture.size / pool**2 > _MOST_BLOCKS:
         pool *= 2
@@ -149,6 +150,11 @@ def _precise(strip: np.ndarray, factor: int) -> np.ndarray:
         wide = strip.astype(np.uint16)
         wide <<= 8
         return area_reduced(wide, factor)
-    if strip.dtype == np.float32:
-        return area_reduced(np.nan_to_num(strip), factor)
     return area_reduced(strip, factor)
+
+
+def finite(image: np.ndarray) -> np.ndarray:
+    """Floats without what has no value, or a value whose square has none; integers as they are."""
+    if image.dtype.kind != "f":
+        return image
+    return np.clip(np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0), -_LARGEST, _LARGEST)
