@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
-from math import lcm
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 from bigstack.errors import InputError, choose
+from bigstack.jobs import results
 from bigstack.jobs.notes import notes_of, shown
 from bigstack.names import FusionMethod
 
@@ -115,14 +112,11 @@ class _Prepared:
     """A job made ready: nothing computed, nothing written yet."""
 
     stack: Any
-    dataset: Any
-    layout: Any
-    sinks: dict[str, Any]
-    record: Any
+    ready: results.Ready
 
     @property
     def plan(self) -> StackPlan:
-        return StackPlan(self.stack.shape, str(self.stack.dtype), self.layout.plan)
+        return StackPlan(self.stack.shape, str(self.stack.dtype), self.ready.layout.plan)
 
 
 def plan_stack(job: StackJob) -> StackPlan:
@@ -146,124 +140,52 @@ def run_stack(
         One of its children, with a message for the user.
     """
     started = time.perf_counter()
-    from bigstack.cluster import open_executor
-    from bigstack.engine.store import store
-
-    ready = _prepare(job)
-    tell(ready.plan)
-    where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
-    names = list(ready.sinks)
-    arrays = [ready.dataset[name].data for name in names]
-    sinks = list(ready.sinks.values())
-    with ExitStack() as cleanup:
-        executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
-        mine = False
-        try:
-            for sink in sinks:
-                sink.open()
-            mine = True
-            progress = store(arrays, sinks, executor, frames=ready.stack.sizes["z"], watch=watch)
-        except BaseException:
-            for sink in sinks:
-                sink.pause()
-            # Where another run has the output, the scratch space is that run's.
-            if mine and not all(_is_zarr(path) for path in job.outputs.values()):
-                _clear_scratch(job)
-            raise
-        for sink in sinks:
-            sink.finish()
-    _clear_scratch(job)
+    prepared = _prepare(job)
+    tell(prepared.plan)
+    progress = results.write(prepared.ready, job, watch=watch)
     return StackResult(
         outputs=job.outputs,
-        shape=ready.stack.shape,
-        dtype=str(ready.stack.dtype),
+        shape=prepared.stack.shape,
+        dtype=str(prepared.stack.dtype),
         seconds=time.perf_counter() - started,
         tiles=progress.total,
         skipped=progress.skipped,
-        notes=notes_of(ready.stack),
+        notes=notes_of(prepared.stack),
     )
 
 
 def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
-    from bigstack.cluster import count_workers
-    from bigstack.engine.layout import Layout
-    from bigstack.engine.plan import plan
     from bigstack.fusion import METHODS, fuse_by, method_options
     from bigstack.io.record import RunRecord
-    from bigstack.io.writers import spec_of
     from bigstack.jobs.correct import apply_steps, digests
 
     choose(job.method, METHODS, "method")
-    _check_names(job)
     for name in job.options:
         if name not in method_options(job.method):
             takers = [method for method in METHODS if name in method_options(method)]
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {job.method}"
             )
-    _check_outputs(job, dry)
+    # Before steps that read the whole stack are estimated.
+    results.check_paths(job.outputs, overwrite=job.overwrite or dry)
     # A plan reads no pixel, and needs none: steps change what is read, not how much.
     stack, corrections = apply_steps(
         open_inputs(job.inputs, job.reading), () if dry else job.steps, overwrite=job.overwrite
     )
-    _check_folders(job, stack.attrs["files"])
-    # What is written is known before how it is computed, and decides where tiles may end.
-    draft = fuse_by(stack, Layout(tile=max(stack.shape[1:3])), **_fusion(job))
-    missing = [name for name in job.outputs if name not in draft]
-    if missing:
-        raise InputError(f"--method {job.method} gives no {missing[0]}; leave --{missing[0]}-out away")
-    record = RunRecord.of("stack", stack.attrs["files"], {**job.parameters(), **digests(corrections)})
-    sinks = {name: _sink(path, spec_of(draft[name]), job, record, dry) for name, path in job.outputs.items()}
-    resumable = all(_is_zarr(path) for path in job.outputs.values())
-    layout = Layout(
-        planner=partial(
-            _plan,
-            plan,
-            workers=1 if job.processes else count_workers(job.workers),
-            memory_limit=job.memory_limit,
-            tile=job.tile,
-            multiple=_common_multiple(sinks.values()),
-            full_width=any(sink.full_width for sink in sinks.values()),
-            # A run that can go on after a kill needs its pieces on disk.
-            scratch=True if resumable else None,
-        ),
-        scratch=_scratch(job),
+    if len(job.inputs) == 1:
+        results.check_among(job.outputs, job.inputs[0].absolute(), stack.attrs["files"])
+    fusion = {"method": job.method, "focus_channel": job.focus_channel, **job.options}
+    ready = results.prepare(
+        lambda layout: fuse_by(stack, layout, **fusion),
+        job.outputs,
+        job,
+        RunRecord.of("stack", stack.attrs["files"], {**job.parameters(), **digests(corrections)}),
+        frames=stack.sizes["z"],
+        size=max(stack.shape[1:3]),
+        dry=dry,
+        absent=lambda name: f"--method {job.method} gives no {name}; leave --{name}-out away",
     )
-    return _Prepared(stack, fuse_by(stack, layout, **_fusion(job)), layout, sinks, record)
-
-
-def _check_names(job: StackJob) -> None:
-    """Refuse two outputs of one name."""
-    places = [path.absolute() for path in job.outputs.values()]
-    twice = [str(path) for path in places if places.count(path) > 1]
-    if twice:
-        raise InputError(f"{twice[0]} was given for more than one output; give each a name of its own")
-
-
-def _check_folders(job: StackJob, files: list[str]) -> None:
-    """Refuse outputs that the next run would take for frames of the stack."""
-    from bigstack.io.find import FAMILIES
-
-    folder = job.inputs[0].absolute()
-    if len(job.inputs) != 1 or not folder.is_dir() or not files:
-        return
-    kind = FAMILIES.get(Path(files[0]).suffix[1:].lower())
-    for path in job.outputs.values():
-        if path.absolute().parent == folder and FAMILIES.get(path.suffix[1:].lower()) == kind is not None:
-            raise InputError(
-                f"{path} would lie among the frames in {folder}, and be one of them the next time; "
-                "write it to another folder"
-            )
-
-
-def _check_outputs(job: StackJob, dry: bool) -> None:
-    """Refuse outputs that cannot be, before steps that read the whole stack are estimated."""
-    from bigstack.io.writers import suffix_of
-    from bigstack.io.writers.output import Output
-
-    for path in job.outputs.values():
-        suffix_of(path)
-        Output(path, overwrite=job.overwrite or dry, folder=_is_zarr(path)).check()
+    return _Prepared(stack, ready)
 
 
 def open_inputs(inputs: tuple[Path, ...], reading: dict[str, Any]) -> Any:
@@ -272,46 +194,3 @@ def open_inputs(inputs: tuple[Path, ...], reading: dict[str, Any]) -> Any:
 
     paths = [path.absolute() for path in inputs]
     return open_stack(paths[0] if len(paths) == 1 else paths, **reading)
-
-
-def _plan(plan: Callable[..., Any], fold: Any, source: Any, passes: int, **how: Any) -> Any:
-    return plan(fold, source, passes=passes, **how)
-
-
-def _fusion(job: StackJob) -> dict[str, Any]:
-    return {"method": job.method, "focus_channel": job.focus_channel, **job.options}
-
-
-def _sink(path: Path, spec: Any, job: StackJob, record: Any, dry: bool) -> Any:
-    """The writer of one output; options go to the formats that take them, and to one at least."""
-    from bigstack.io.writers import create_sink, sink_options
-
-    given = {"version": job.ngff, "compression": job.compression, "quality": job.quality}
-    options = {name: value for name, value in given.items() if value is not None}
-    for name in options:
-        if not any(name in sink_options(other) for other in job.outputs.values()):
-            raise InputError(
-                f"--{'ngff' if name == 'version' else name} has no effect on "
-                f"{', '.join(str(p) for p in job.outputs.values())}"
-            )
-    takes = sink_options(path)
-    options = {name: value for name, value in options.items() if name in takes}
-    return create_sink(path, spec, overwrite=job.overwrite or dry, record=record, **options)
-
-
-def _common_multiple(sinks: Any) -> tuple[int, int]:
-    pairs = [sink.multiple for sink in sinks]
-    return lcm(*(pair[0] for pair in pairs)), lcm(*(pair[1] for pair in pairs))
-
-
-def _is_zarr(path: Path) -> bool:
-    return path.name.lower().endswith(".zarr")
-
-
-def _scratch(job: StackJob) -> Path:
-    # Workers of a cluster may have another working directory.
-    return job.output.absolute().with_name(job.output.name + ".scratch")
-
-
-def _clear_scratch(job: StackJob) -> None:
-    rmtree(_scratch(job), ignore_errors=True)

@@ -12,7 +12,7 @@ import tifffile
 import zarr
 
 from bigstack import open_stack
-from bigstack.jobs import stack as stack_job
+from bigstack.jobs import results
 
 # Tiles x blocks are in tests/test_fuse.py; here the command's own ways to cut and to run.
 WAYS = [
@@ -200,13 +200,13 @@ def test_killed_and_run_again_goes_on(process, bigstack, many, tmp_path, monkeyp
     assert "option method was pyramid, now select" in err
     # What was parked before the kill is taken as it was: at the end the folders are still the same ones.
     at_end = {}
-    clear = stack_job._clear_scratch
+    clear = results.clear_scratch
 
-    def look_and_clear(job):
+    def look_and_clear(paths):
         at_end.update({path.name: path.stat().st_mtime_ns for path in partial.glob("fold-*")})
-        clear(job)
+        clear(paths)
 
-    monkeypatch.setattr(stack_job, "_clear_scratch", look_and_clear)
+    monkeypatch.setattr(results, "clear_scratch", look_and_clear)
     code, _, err = bigstack("stack", many, "-o", out, *words)
     assert code == 0, err
     assert parked.items() <= at_end.items()

@@ -1,0 +1,198 @@
+"""Write the variables of a lazy result, all in one pass: what every job that fuses or measures ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from math import lcm
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, Protocol
+
+from bigstack.errors import InputError
+
+
+class Running(Protocol):
+    """Where and how a job runs and writes; every job dataclass has these fields."""
+
+    tile: int | None
+    memory_limit: int
+    workers: int | None
+    processes: bool
+    scheduler: str | None
+    scheduler_file: Path | None
+    overwrite: bool
+    ngff: str | None
+    compression: str | None
+    quality: int | None
+
+
+@dataclass
+class Ready:
+    """A result that is ready to be computed: nothing is computed, nothing written yet."""
+
+    dataset: Any
+    layout: Any
+    sinks: dict[str, Any]
+    paths: dict[str, Path]
+    frames: int
+
+
+def prepare(
+    build: Callable[[Any], Any],
+    paths: Mapping[str, Path],
+    how: Running,
+    record: Any,
+    *,
+    frames: int,
+    size: int,
+    dry: bool = False,
+    absent: Callable[[str], str] = lambda name: f"there is no {name} to write",
+) -> Ready:
+    """Find out how a result is cut and where it goes, and refuse what cannot be.
+
+    Parameters
+    ----------
+    build
+        Gives the lazy Dataset for a `bigstack.engine.layout.Layout`.
+    paths
+        Where each variable goes.
+    record
+        The run, as a resumed one must have it too.
+    frames, size
+        Of the stack: frames, and its longer side.
+    absent
+        What to say of a variable that the result does not have.
+    """
+    from bigstack.cluster import count_workers
+    from bigstack.engine.layout import Layout
+    from bigstack.engine.plan import plan
+    from bigstack.io.writers import spec_of
+
+    # What is written is known before how it is computed, and decides where tiles may end.
+    draft = build(Layout(tile=size))
+    missing = [name for name in paths if name not in draft]
+    if missing:
+        raise InputError(absent(missing[0]))
+    sinks = {name: _sink(path, spec_of(draft[name]), paths, how, record, dry) for name, path in paths.items()}
+    layout = Layout(
+        planner=partial(
+            _plan,
+            plan,
+            workers=1 if how.processes else count_workers(how.workers),
+            memory_limit=how.memory_limit,
+            tile=how.tile,
+            multiple=_common_multiple(sinks.values()),
+            full_width=any(sink.full_width for sink in sinks.values()),
+            # A run that can go on after a kill needs its pieces on disk.
+            scratch=True if _resumable(paths) else None,
+        ),
+        scratch=_scratch(paths),
+    )
+    return Ready(build(layout), layout, sinks, dict(paths), frames)
+
+
+def write(ready: Ready, how: Running, *, watch: Callable[[Any], None] = lambda progress: None) -> Any:
+    """Compute and write everything in one pass; an interrupted run to OME-Zarr goes on where it was."""
+    from bigstack.cluster import open_executor
+    from bigstack.engine.store import store
+
+    where = {name: getattr(how, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
+    arrays = [ready.dataset[name].data for name in ready.sinks]
+    sinks = list(ready.sinks.values())
+    with ExitStack() as cleanup:
+        executor = cleanup.enter_context(open_executor(**where, memory_limit=how.memory_limit))
+        mine = False
+        try:
+            for sink in sinks:
+                sink.open()
+            mine = True
+            progress = store(arrays, sinks, executor, frames=ready.frames, watch=watch)
+        except BaseException:
+            for sink in sinks:
+                sink.pause()
+            # Where another run has the output, the scratch space is that run's.
+            if mine and not _resumable(ready.paths):
+                clear_scratch(ready.paths)
+            raise
+        for sink in sinks:
+            sink.finish()
+    clear_scratch(ready.paths)
+    return progress
+
+
+def check_paths(paths: Mapping[str, Path], *, overwrite: bool) -> None:
+    """Refuse outputs that cannot be, before anything is read."""
+    from bigstack.io.writers import suffix_of
+    from bigstack.io.writers.output import Output
+
+    places = [path.absolute() for path in paths.values()]
+    twice = [str(path) for path in places if places.count(path) > 1]
+    if twice:
+        raise InputError(f"{twice[0]} was given for more than one output; give each a name of its own")
+    for path in paths.values():
+        suffix_of(path)
+        Output(path, overwrite=overwrite, folder=is_zarr(path)).check()
+
+
+def check_among(paths: Mapping[str, Path], folder: Path, files: list[str]) -> None:
+    """Refuse outputs in the stack's `folder` that the next run would take for frames of the stack."""
+    from bigstack.io.find import FAMILIES
+
+    if not folder.is_dir() or not files:
+        return
+    kind = FAMILIES.get(Path(files[0]).suffix[1:].lower())
+    for path in paths.values():
+        if path.absolute().parent == folder and FAMILIES.get(path.suffix[1:].lower()) == kind is not None:
+            raise InputError(
+                f"{path} would lie among the frames in {folder}, and be one of them the next time; "
+                "write it to another folder"
+            )
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether the name is that of a Zarr output."""
+    return path.name.lower().endswith(".zarr")
+
+
+def clear_scratch(paths: Mapping[str, Path]) -> None:
+    """Remove what passes handed to each other."""
+    rmtree(_scratch(paths), ignore_errors=True)
+
+
+def _scratch(paths: Mapping[str, Path]) -> Path:
+    # Workers of a cluster may have another working directory.
+    first = next(iter(paths.values())).absolute()
+    return first.with_name(first.name + ".scratch")
+
+
+def _resumable(paths: Mapping[str, Path]) -> bool:
+    return all(is_zarr(path) for path in paths.values())
+
+
+def _plan(plan: Callable[..., Any], fold: Any, source: Any, passes: int, **how: Any) -> Any:
+    return plan(fold, source, passes=passes, **how)
+
+
+def _sink(path: Path, spec: Any, paths: Mapping[str, Path], how: Running, record: Any, dry: bool) -> Any:
+    """The writer of one output; options go to the formats that take them, and to one at least."""
+    from bigstack.io.writers import create_sink, sink_options
+
+    given = {"version": how.ngff, "compression": how.compression, "quality": how.quality}
+    options = {name: value for name, value in given.items() if value is not None}
+    for name in options:
+        if not any(name in sink_options(other) for other in paths.values()):
+            raise InputError(
+                f"--{'ngff' if name == 'version' else name} has no effect on "
+                f"{', '.join(str(p) for p in paths.values())}"
+            )
+    takes = sink_options(path)
+    options = {name: value for name, value in options.items() if name in takes}
+    return create_sink(path, spec, overwrite=how.overwrite or dry, record=record, **options)
+
+
+def _common_multiple(sinks: Any) -> tuple[int, int]:
+    pairs = [sink.multiple for sink in sinks]
+    return lcm(*(pair[0] for pair in pairs)), lcm(*(pair[1] for pair in pairs))
