@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,6 +26,7 @@ from bigstack.kernels.focus import measure as find_measure
 from bigstack.kernels.fusion.average import Average
 from bigstack.kernels.fusion.base import Base
 from bigstack.kernels.fusion.pyramid import Chain, Collapse, PyramidSelect, pyramid_levels
+from bigstack.kernels.fusion.pyramid_rest import PyramidRest
 from bigstack.kernels.fusion.select import Select
 from bigstack.kernels.pyramid import BINOMIAL
 from bigstack.names import BaseKind, FusionMethod, Projection, Ties
@@ -36,7 +38,11 @@ INDEX_LEVEL = 2
 """Level whose winner is the index: coarse enough to outlive noise (mean depth RMSE over the scenes of
 ``benchmarks/quality.py`` 3.5, 3.2 and 2.6 frames at levels 0, 1 and 2)."""
 
-WHOLE = 2048**2
+DEEPEST = 9
+"""Levels of a pyramid unless more are asked for, 3100 pixels of reach: no lens blurs wider than that, and a
+corner of a gigapixel image would need all of the stack with the 14 levels that fit into it."""
+
+WHOLE = 1024**2
 """Pixels of a reduced image that is small enough to fuse all its levels in one task."""
 
 
@@ -149,7 +155,8 @@ def pyramid(
     Parameters
     ----------
     levels
-        Levels of detail; as many as keep the smallest image at `min_size` pixels a side when not given.
+        Levels of detail; as many as keep the smallest image at `min_size` pixels a side, 9 at most, when
+        not given.
     min_size
         Smallest image of the pyramid, pixels a side. Deeper is better: over the 16 scenes of
         ``benchmarks/quality.py`` the mean PSNR rises by 1.2 dB from 32 pixels, focusstack's choice, to 8.
@@ -172,25 +179,33 @@ def pyramid(
     chain = Chain.of(stack.dtype, a)
     total = _levels((stack.shape[1], stack.shape[2]), levels, min_size)
     masked = as_source(stack).masked
-    stages: list[Tiles] = []
-    below, valid, done = stack, None, 0
-    while done < total:
-        whole = done > 0 and below.shape[1] * below.shape[2] <= WHOLE
-        step = total - done if whole else min(FINE_LEVELS, total - done)
-        index = None if done else min(INDEX_LEVEL, step - 1)
-        fold = PyramidSelect(chain, step, window, channels, index_level=index, with_valid=masked)
-        if done == 0:
-            stages.append(layout.first(fold, below, passes=2))
-        else:
-            stages.append(layout.below(fold, below, valid, whole=whole))
-        below, done = stages[-1].output("reduced"), done + step
-        valid = stages[-1].output("valid") if masked else None
-    found = {"index": stages[0].output("index")}
-    lowest = layout.below(Base(chain, base, base_size, channels), below, valid, whole=True).output("base")
-    for i, stage in reversed(list(enumerate(stages))):
-        function = Collapse(chain, last=i == 0)
-        lowest = combine(function, stage, "bands", lowest, dtype=function.dtype)
-    return {"image": lowest, **found}
+    step = min(FINE_LEVELS, total)
+    top = PyramidSelect(
+        chain, step, window, channels, index_level=min(INDEX_LEVEL, step - 1), with_valid=masked
+    )
+    tiles = layout.first(top, stack, passes=2)
+    lower = replace(top, levels=total - step, index_level=None)
+    low = _lower_levels(tiles, lower, Base(chain, base, base_size, channels), layout)
+    function = Collapse(chain, last=True)
+    image = combine(function, tiles, "bands", low, dtype=function.dtype)
+    return {"image": image, "index": tiles.output("index")}
+
+
+def _lower_levels(above: Tiles, select: PyramidSelect, base: Base, layout: Layout) -> da.Array:
+    """The fused image of the frames that `above` reduced; `select` has all the levels that are left."""
+    frames = above.output("reduced")
+    valid = above.output("valid") if select.with_valid else None
+    if select.levels == 0:
+        # The average is one pixel's own affair; the other rules look around them or at the whole image.
+        return layout.below(base, frames, valid, whole=base.kind != "average").output("base")
+    whole = frames.shape[1] * frames.shape[2] <= WHOLE
+    if base.kind == "average" and (whole or select.levels <= DEEPEST - FINE_LEVELS):
+        return layout.below(PyramidRest(select, base), frames, valid, whole=whole).output("low")
+    step = select.levels if whole else min(FINE_LEVELS, select.levels)
+    tiles = layout.below(replace(select, levels=step), frames, valid, whole=whole)
+    low = _lower_levels(tiles, replace(select, levels=select.levels - step), base, layout)
+    function = Collapse(select.chain, last=False)
+    return combine(function, tiles, "bands", low, dtype=function.dtype)
 
 
 def select(
@@ -303,7 +318,7 @@ def _levels(shape: tuple[int, int], levels: int | None, min_size: int) -> int:
     if min_size < 1:
         raise InputError(f"min_size must be at least 1 pixel, got {min_size}")
     if levels is None:
-        return pyramid_levels(shape, min_size)
+        return min(DEEPEST, pyramid_levels(shape, min_size))
     most = max(1, int(np.log2(min(shape))))
     if not 1 <= levels <= most:
         raise InputError(f"an image of {shape[0]} x {shape[1]} takes 1 to {most} levels, got {levels}")

@@ -79,6 +79,7 @@ def small_steps() -> Iterator[None]:
         patch.setattr(fusion, "FINE_LEVELS", 2)
         patch.setattr(fusion, "WHOLE", 30**2)
         patch.setattr(layout, "SUB_TILE", 24)
+        patch.setattr(layout, "LEAST", 5)
         sub_tiled = layout.map_overlap
         patch.setattr(layout, "map_overlap", lambda *a, **k: sub_tiled(*a, **{"sub_tile": 24, **k}))
         yield

@@ -15,6 +15,9 @@ from bigstack.io.scratch import Scratch
 from bigstack.io.source import Source
 from bigstack.kernels.fold import Fold
 
+LEAST = 256
+"""Pixels a side of a tile of reduced frames, at least: a smaller one spends its time on calls and halo."""
+
 Planner = Callable[[Fold, Source, int], Plan]
 """Finds the plan of a fold over a source in so many passes."""
 
@@ -58,8 +61,11 @@ class Layout:
         return map_overlap(fold, stack, tile=tile, z_block=self.z_block, scratch=self.scratch)
 
     def below(self, fold: Fold, stack: da.Array, valid: da.Array | None, *, whole: bool) -> Tiles:
-        """A fold over reduced frames, and where they are real, that tasks of the same graph make."""
-        tile = max(stack.shape[1:3]) if whole else SUB_TILE
+        """A fold over reduced frames, and where they are real, that tasks of the same graph make.
+
+        Its tiles cover what the tiles above them cover, so that a region of the result asks for few of them.
+        """
+        tile = max(stack.shape[1:3]) if whole else tuple(_gather(sizes) for sizes in stack.chunks[1:3])
         return map_overlap(
             fold,
             stack,
@@ -69,3 +75,15 @@ class Layout:
             depend=True,
             valid=valid,
         )
+
+
+def _gather(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Neighbouring chunks put together until none has fewer than `LEAST` pixels."""
+    found = [0]
+    for size in sizes:
+        if found[-1] >= LEAST:
+            found.append(0)
+        found[-1] += size
+    if len(found) > 1 and found[-1] < LEAST:
+        found[-2:] = [found[-2] + found[-1]]
+    return tuple(found)
