@@ -65,7 +65,7 @@ class Layout:
 
         Its tiles cover what the tiles above them cover, so that a region of the result asks for few of them.
         """
-        tile = max(stack.shape[1:3]) if whole else tuple(_gather(sizes) for sizes in stack.chunks[1:3])
+        tile: Any = max(stack.shape[1:3]) if whole else tuple(_gather(sizes) for sizes in stack.chunks[1:3])
         return map_overlap(
             fold,
             stack,
