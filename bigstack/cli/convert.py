@@ -21,6 +21,7 @@ from bigstack.cli import options
 )
 @click.option("--compression", help="Codec of the chunks [zstd].")
 @click.option("--levels", type=click.IntRange(1), help="Resolutions to store [until one fits a chunk].")
+@options.keep_gps
 @options.running_without_tile
 @click.option("--overwrite", is_flag=True, help="Replace an output that is there already.")
 @options.talking

@@ -106,6 +106,10 @@ running = combined(
     running_without_tile,
 )
 
+keep_gps = click.option(
+    "--keep-gps", is_flag=True, help="Keep where the pictures were taken; left out unless asked for."
+)
+
 writing = combined(
     click.option("--overwrite", is_flag=True, help="Replace an output that is there already."),
     click.option(
@@ -113,6 +117,15 @@ writing = combined(
     ),
     click.option("--compression", help="Compression of TIFF and Zarr outputs."),
     click.option("--quality", type=click.IntRange(1, 100), help="Quality of JPEG outputs."),
+)
+
+metadata = combined(
+    click.option(
+        "--metadata-from",
+        help="Frame whose EXIF, XMP and ICC profile go with the outputs: first, middle, last, reference, its "
+        "number, or a file [the alignment's reference, else the first].",
+    ),
+    keep_gps,
 )
 
 talking = combined(

@@ -53,6 +53,7 @@ METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "r
 @options.reading
 @options.running
 @options.writing
+@options.metadata
 @click.option("--dry-run", is_flag=True, help="Only show the plan: tiles, tasks, bytes read, peak memory.")
 @options.talking
 def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bigstack.errors import StackError
 from bigstack.geometry import PixelSize
+from bigstack.io.ome_facts import facts_of
 from bigstack.io.units import in_micrometers
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class OmeImage:
     pixel_size: PixelSize | None
     z: tuple[float, ...] | None
     """Micrometres from the first frame, None when the planes say nothing or are evenly spaced."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What else the microscope said: see `bigstack.io.ome_facts`."""
 
 
 def read_ome(text: str, path: str) -> list[OmeImage]:
@@ -44,7 +47,7 @@ def read_ome(text: str, path: str) -> list[OmeImage]:
     """
     root = _parse(text, path)
     _check(root, path)
-    return [_image(element) for element in _children(root, "Image")]
+    return [_image(element, facts_of(root, element)) for element in _children(root, "Image")]
 
 
 def _parse(text: str, path: str) -> Element:
@@ -91,18 +94,19 @@ def _children(element: Element, name: str) -> Iterator[Element]:
     return (child for child in element if child.tag.rpartition("}")[2] == name)
 
 
-def _image(element: Element) -> OmeImage:
+def _image(element: Element, facts: dict[str, Any]) -> OmeImage:
     pixels = next(_children(element, "Pixels"), None)
     name = element.get("Name") or ""
     if pixels is None:
-        return OmeImage(name, (), None, None)
+        return OmeImage(name, (), None, None, facts)
     channels = [channel.get("Name") or "" for channel in _children(pixels, "Channel")]
     sizes = {axis: _length(pixels, f"PhysicalSize{axis}") for axis in "XYZ"}
     y, x = sizes["Y"] or sizes["X"], sizes["X"] or sizes["Y"]
     z = _positions(pixels, sizes["Z"])
     spacing = float(np.median(np.abs(np.diff(z)))) if z is not None else sizes["Z"]
     size = PixelSize(spacing, y, x) if x and y else None
-    return OmeImage(name, tuple(channels) if all(channels) else (), size, None if z is None else tuple(z))
+    names = tuple(channels) if all(channels) else ()
+    return OmeImage(name, names, size, None if z is None else tuple(z), facts)
 
 
 def _length(element: Element, key: str) -> float | None:

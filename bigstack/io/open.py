@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,8 +12,8 @@ import numpy as np
 
 from bigstack.errors import InputError, StackError
 from bigstack.geometry import PixelSize
-from bigstack.io.exif import upright
 from bigstack.io.find import PathLike, frames_in, is_pattern, matching
+from bigstack.io.metadata import header_attributes
 from bigstack.io.opened import MAX_PIXELS, Opened, ReadOptions
 
 if TYPE_CHECKING:
@@ -78,10 +77,12 @@ def open_stack(
     xarray.DataArray
         Dims (z, y, x, channel); uint8, uint16 or float32 as stored. Coordinates z, y, x in micrometres where
         sizes are known (pixel i of y lies at i times the pixel size), else in frames and pixels; `channel`
-        names. Frames with transparency have a coordinate `alpha` (z, y, x), and where it is 0 nothing counts.
+        names; where frames have a file each, `file` (z) is its path. Frames with transparency have a
+        coordinate `alpha` (z, y, x), and where it is 0 nothing counts.
         Attributes: `units`, `pixel_size` ([z, y, x] or None), `source`, `files`, `audit` (what was checked
-        and left out) and, as base64 text where frames carry them, `icc_profile`, `exif` and `xmp`. EXIF
-        orientation is applied.
+        and left out) and, as base64 text where the first frame carries them, `icc_profile`, `exif` and `xmp`
+        (`bigstack.io.metadata` has those of others), `ome` (`bigstack.io.ome_facts`). EXIF orientation is
+        applied.
 
     Raises
     ------
@@ -214,6 +215,8 @@ def stack_of(
     source = select_channels(source, chosen)
     coords = _coordinates(opened, source.shape, positions[frames], known)
     coords["channel"] = ("channel", [names[i] for i in chosen])
+    if (files := opened.frame_files) is not None:
+        coords["file"] = ("z", [files[i] for i in frames])
     if opened.alpha:
         coords["alpha"] = (("z", "y", "x"), lazy_array(alpha_of(stored))[..., 0])
     attrs = _attributes(opened, positions[frames] if known else None)
@@ -311,14 +314,9 @@ def _attributes(opened: Opened, z: np.ndarray | None) -> dict[str, Any]:
         "files": opened.files,
         "audit": {key: value for key, value in opened.audit.items() if key != "kept"},
     }
-    if opened.header is not None:
-        extra = {
-            "icc_profile": opened.header.icc_profile,
-            "exif": upright(opened.header.exif),
-            "xmp": opened.header.xmp,
-        }
-        found |= {key: base64.b64encode(data).decode("ascii") for key, data in extra.items() if data}
-    return found
+    if opened.ome:
+        found["ome"] = opened.ome
+    return found if opened.header is None else found | header_attributes(opened.header)
 
 
 def _distance(z: np.ndarray | None, usual: float | None) -> float | None:

@@ -55,6 +55,18 @@ class Opened:
     level: int = 0
     storage: dict[str, Any] = field(default_factory=dict)
     """Codec, chunks and the like, for people."""
+    ome: dict[str, Any] = field(default_factory=dict)
+    """What a microscope said: see `bigstack.io.ome_facts`."""
+
+    @property
+    def frame_files(self) -> list[str] | None:
+        """Name of the file of each frame; None where all frames are in one."""
+        files = self.files
+        planes = getattr(self.source, "planes", None)
+        numbers = range(len(files)) if planes is None else planes[:, 0, 0].tolist()
+        if len(files) < 2 or len(numbers) != self.source.shape[0]:
+            return None
+        return [files[i] for i in numbers]
 
     @property
     def files(self) -> list[str]:

@@ -24,7 +24,10 @@ class ImageSpec:
     """Channel names, empty when they have none."""
     icc_profile: bytes = b""
     exif: bytes = b""
+    xmp: bytes = b""
     description: str = ""
+    ome: str = ""
+    """JSON of what a microscope said: see `bigstack.io.ome_facts`."""
 
 
 class Sink(ABC):

@@ -123,6 +123,7 @@ def _take_ome(opened: Opened, image: OmeImage) -> None:
     skipped = {entry["frame"] for entry in opened.audit.get("skipped", ())}
     if image.z is not None and len(image.z) == opened.source.shape[0] + len(skipped):
         opened.z = tuple(z for i, z in enumerate(image.z) if i not in skipped)
+    opened.ome = image.facts
     if image.channels and len(image.channels) == opened.source.shape[3]:
         opened.channels = unique_names(list(image.channels))
 

@@ -14,6 +14,7 @@ from bigstack.geometry import PixelSize
 from bigstack.io.files import file_state
 from bigstack.io.formats.header import FrameHeader
 from bigstack.io.ngff import NgffImage, is_ngff, read_image, scene_groups
+from bigstack.io.ome_facts import checked
 from bigstack.io.opened import Opened, ReadOptions, check_extent, pick, unique_names
 from bigstack.io.units import in_micrometers
 from bigstack.io.zarr_chunks import ZarrArray
@@ -86,12 +87,10 @@ def _take_own(opened: Opened, own: Any) -> None:
     frames, height, width, channels = opened.source.shape
     if opened.pixel_size is not None and opened.pixel_size.z is not None:
         opened.z = _positions(own.get("z"), frames)
-    icc_profile, exif = _decoded(own.get("icc_profile")), _decoded(own.get("exif"))
-    if icc_profile or exif:
-        dtype = opened.source.dtype.name
-        opened.header = FrameHeader(
-            "Zarr", height, width, channels, dtype, icc_profile=icc_profile, exif=exif
-        )
+    opened.ome = checked(own.get("ome"))
+    carried: dict[str, Any] = {name: _decoded(own.get(name)) for name in ("icc_profile", "exif", "xmp")}
+    if any(carried.values()):
+        opened.header = FrameHeader("Zarr", height, width, channels, opened.source.dtype.name, **carried)
 
 
 def _positions(values: Any, count: int) -> tuple[float, ...] | None:

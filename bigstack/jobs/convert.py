@@ -30,6 +30,7 @@ class ConvertJob:
     scheduler_file: Path | None = None
     memory_limit: int = 2 * 10**9
     overwrite: bool = False
+    keep_gps: bool = False
 
 
 @dataclass
@@ -75,7 +76,11 @@ def convert_stack(job: ConvertJob, *, watch: Callable[[Any], None] = lambda prog
     given = {"version": job.ngff, "compression": job.compression, "chunk": job.chunk, "shard": job.shard}
     options = {k: v for k, v in {**given, "levels": job.levels}.items() if v is not None}
     sink = create_stack_sink(
-        job.output, stack_spec_of(stack), overwrite=job.overwrite, record=record, **options
+        job.output,
+        stack_spec_of(stack, keep_gps=job.keep_gps),
+        overwrite=job.overwrite,
+        record=record,
+        **options,
     )
     where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
     with open_executor(**where, memory_limit=job.memory_limit) as executor:

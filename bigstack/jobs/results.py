@@ -76,7 +76,11 @@ def prepare(
     missing = [name for name in paths if name not in draft]
     if missing:
         raise InputError(absent(missing[0]))
-    sinks = {name: _sink(path, spec_of(draft[name]), paths, how, record, dry) for name, path in paths.items()}
+    keep_gps = getattr(how, "keep_gps", False)  # results that are no pictures have no place
+    sinks = {
+        name: _sink(path, spec_of(draft[name], keep_gps=keep_gps), paths, how, record, dry)
+        for name, path in paths.items()
+    }
     layout = Layout(
         planner=partial(
             _plan,

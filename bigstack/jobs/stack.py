@@ -42,6 +42,9 @@ class StackJob:
     ngff: str | None = None
     compression: str | None = None
     quality: int | None = None
+    metadata_from: str | None = None
+    """Frame, or file, whose profile, EXIF and XMP go with the outputs; see `bigstack.jobs.metadata`."""
+    keep_gps: bool = False
 
     @property
     def outputs(self) -> dict[str, Path]:
@@ -63,6 +66,8 @@ class StackJob:
             **dict(sorted(self.options.items())),
             **{f"step {n} {step.kind}": step.parameters() for n, step in enumerate(self.steps, 1)},
             **dict(sorted(self.reading.items())),
+            **({"metadata from": self.metadata_from} if self.metadata_from else {}),
+            **({"gps": "kept"} if self.keep_gps else {}),
             "outputs": {name: str(path.absolute()) for name, path in self.outputs.items()},
         }
 
@@ -158,6 +163,7 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
     from bigstack.fusion import METHODS, fuse_by, method_options
     from bigstack.io.record import RunRecord
     from bigstack.jobs.correct import apply_steps, digests
+    from bigstack.jobs.metadata import carry_metadata
 
     choose(job.method, METHODS, "method")
     for name in job.options:
@@ -169,9 +175,10 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
     # Before steps that read the whole stack are estimated.
     results.check_paths(job.outputs, overwrite=job.overwrite or dry)
     # A plan reads no pixel, and needs none: steps change what is read, not how much.
-    stack, corrections = apply_steps(
-        open_inputs(job.inputs, job.reading), () if dry else job.steps, overwrite=job.overwrite
-    )
+    opened = open_inputs(job.inputs, job.reading)
+    carry_metadata(opened, job.metadata_from)  # a frame that there is not is told before the work
+    stack, corrections = apply_steps(opened, () if dry else job.steps, overwrite=job.overwrite)
+    stack = carry_metadata(stack, job.metadata_from, corrections, opened)
     if len(job.inputs) == 1:
         results.check_among(job.outputs, job.inputs[0].absolute(), stack.attrs["files"])
     fusion = {"method": job.method, "focus_channel": job.focus_channel, **job.options}

@@ -20,6 +20,7 @@ def write_image(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
+    keep_gps: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
     **options: Any,
@@ -35,6 +36,8 @@ def write_image(
         ``.ome.zarr``, ``.tif``, ``.ome.tif``, ``.png``, ``.jpg`` or ``.npy``.
     overwrite
         Whether an image that is there already may be replaced.
+    keep_gps
+        Whether EXIF and XMP go on to say where the picture was taken.
     workers
         Threads; one a processor when not given.
     scheduler
@@ -59,7 +62,7 @@ def write_image(
         image = xr.DataArray(image, dims=("y", "x", "channel")[: image.ndim])
     if not isinstance(image, xr.DataArray):
         raise InputError(f"an image is a DataArray or a NumPy array, got {type(image).__name__}")
-    sink = create_sink(path, spec_of(image), overwrite=overwrite, **options)
+    sink = create_sink(path, spec_of(image, keep_gps=keep_gps), overwrite=overwrite, **options)
     array = image.data if isinstance(image.data, da.Array) else da.from_array(image.data)
     with open_executor(workers=workers, scheduler=scheduler) as executor:
         sink.open()

@@ -10,12 +10,19 @@ from dataclasses import dataclass
 TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 SWAP_SIZES = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 """Bytes that belong together when the byte order changes, for the types where it matters."""
-ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
+ORIENTATION, SOFTWARE, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 305, 34665, 34853, 40965
 WIDTH, HEIGHT = 40962, 40963
+MAIN_WIDTH, MAIN_HEIGHT = 256, 257
+"""Sizes that some telephones repeat in the main directory."""
 KEPT_IN_TIFF = (271, 272, 306, 315, 33432)
 """Main tags that still hold for the fused image: make, model, date, artist, copyright."""
 NOT_IN_TIFF = (INTEROP_IFD, WIDTH, HEIGHT, 37121)
 """Details that only hold for a JPEG; 37121 is the order of its components."""
+OF_STORAGE = (
+    254, 255, 258, 259, 262, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339,
+    513, 514, 700, 33723, 34377, 34675,
+)  # fmt: skip
+"""Main tags of a TIFF that some programs copy into the EXIF of a JPEG: how another file kept its pixels."""
 MAX_ENTRIES = 1000
 
 
@@ -82,6 +89,24 @@ class _Block:
             return value
         return b"".join(value[i : i + step][::-1] for i in range(0, len(value), step))
 
+    def wipe(self, ifd: int) -> None:
+        """Overwrite a directory and its values with zeros."""
+        for _, kind, number, where in list(self.fields(ifd)):
+            size = TYPE_SIZES.get(kind, 1) * number
+            self.data[where : where + size] = bytes(size)
+        size = 2 + 12 * self.number("H", ifd) + 4
+        self.data[ifd : ifd + size] = bytes(len(self.data[ifd : ifd + size]))
+
+    def drop(self, ifd: int, tag: int) -> None:
+        """Take the fields of `tag` out of a directory; those behind it move up, values stay in place."""
+        count = self.number("H", ifd)
+        start, after = ifd + 2, ifd + 2 + 12 * count
+        following = bytes(self.data[after : after + 4])
+        rows = [bytes(self.data[at : at + 12]) for at in range(start, after, 12)]
+        kept = [row for row in rows if struct.unpack(self.order + "H", row[:2])[0] != tag]
+        table = struct.pack(self.order + "H", len(kept)) + b"".join(kept) + following
+        self.data[ifd : after + len(following)] = table.ljust(after + len(following) - ifd, b"\0")
+
     def patch(self, where: int, kind: int, value: int) -> None:
         form = {3: "H", 4: "I"}.get(kind)
         if form and value < 1 << 8 * struct.calcsize(form):
@@ -108,6 +133,8 @@ def upright(exif: bytes, shape: tuple[int, ...]) -> bytes:
         for tag, kind, _, where in block.fields(main):
             if tag == ORIENTATION:
                 block.patch(where, kind, 1)
+            elif tag in (MAIN_WIDTH, MAIN_HEIGHT):
+                block.patch(where, kind, shape[1] if tag == MAIN_WIDTH else shape[0])
         block.number("I", main + 2 + 12 * block.number("H", main))
         struct.pack_into("I", block.data, main + 2 + 12 * block.number("H", main), 0)
         details = block.pointer(EXIF_IFD)
@@ -118,6 +145,56 @@ def upright(exif: bytes, shape: tuple[int, ...]) -> bytes:
         warnings.warn(f"EXIF is damaged and not kept: {error}", stacklevel=2)
         return b""
     return bytes(block.data)
+
+
+def without_place(exif: bytes) -> bytes:
+    """Return the block without its GPS directory, whose bytes become zeros; all else stays at its place.
+
+    A block in which the directory cannot be found for sure is dropped as a whole, with a warning.
+    """
+    if not exif:
+        return b""
+    try:
+        block = _block_of(exif)
+        main = block.first()
+        found = block.pointer(GPS_IFD)
+        if found is None:
+            return bytes(block.data)
+        if 0 < found <= len(block.data) - 2:
+            block.wipe(found)
+        block.drop(main, GPS_IFD)
+    except _Damaged as error:
+        warnings.warn(f"EXIF is damaged and not kept: {error}", stacklevel=2)
+        return b""
+    return bytes(block.data)
+
+
+def stamped(exif: bytes, software: str) -> bytes:
+    """Return the block with `software` as what made the file; a block of its own where there is none.
+
+    The main directory is written anew at the end, its longer values stay where they are: maker notes refer
+    to places.
+    """
+    text = software.encode("ascii", "replace") + b"\0"
+    if not exif:
+        exif = b"II*\0" + struct.pack("<IHI", 8, 0, 0)
+    block = _block_of(exif)
+    try:
+        main = block.first()
+        count = block.number("H", main)
+        rows = [bytes(block.data[at : at + 12]) for at in range(main + 2, main + 2 + 12 * count, 12)]
+        following = bytes(block.data[main + 2 + 12 * count : main + 6 + 12 * count]).ljust(4, b"\0")
+    except _Damaged:
+        return exif
+    data = block.data + b"\0" * (len(block.data) % 2)
+    left_out = (SOFTWARE, *OF_STORAGE)
+    rows = [row for row in rows if struct.unpack(block.order + "H", row[:2])[0] not in left_out]
+    text_at = len(data) + 2 + 12 * (len(rows) + 1) + 4
+    rows.append(struct.pack(block.order + "HHII", SOFTWARE, 2, len(text), text_at))
+    rows.sort(key=lambda row: struct.unpack(block.order + "H", row[:2])[0])
+    struct.pack_into(block.order + "I", data, 4, len(data))
+    table = struct.pack(block.order + "H", len(rows)) + b"".join(rows) + following
+    return bytes(data + table + text)
 
 
 def directories(exif: bytes, shape: tuple[int, ...]) -> tuple[list[Entry], list[Entry], list[Entry]]:

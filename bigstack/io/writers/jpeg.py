@@ -12,9 +12,10 @@ import numpy as np
 from bigstack.errors import InputError, RunError, choose
 from bigstack.geometry import Tile
 from bigstack.io.sink import ImageSpec
-from bigstack.io.writers.exif import upright
+from bigstack.io.writers.exif import stamped, upright
 from bigstack.io.writers.file_sink import FileSink, check_tile, software
 from bigstack.io.writers.spec import micrometres
+from bigstack.io.writers.xmp import made_true
 
 Subsampling = Literal["444", "422", "420"]
 MCU: dict[str, tuple[int, int]] = {"444": (8, 8), "422": (8, 16), "420": (16, 16)}
@@ -25,6 +26,7 @@ MAX_INTERVAL = 65535
 MAX_SEGMENT = 65533
 BAND_ROWS = 128
 """Wanted height of a band: high enough that its own encoder's set-up does not matter."""
+XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
 SOI, EOI, SOS, DRI, APP0 = 0xD8, 0xD9, 0xDA, 0xDD, 0xE0
 FRAMES = (0xC0, 0xC1)
 """Markers of a sequential frame: baseline, and extended for the coarse tables of low quality."""
@@ -147,11 +149,16 @@ class JpegSink(FileSink):
 
     def _metadata(self) -> list[bytes]:
         parts = []
-        exif = upright(self.spec.exif, self.spec.shape)
+        exif = stamped(upright(self.spec.exif, self.spec.shape), software())
         if len(exif) + 6 > MAX_SEGMENT:
             warnings.warn(f"EXIF of {len(exif)} bytes does not fit a JPEG and is not kept", stacklevel=2)
         elif exif:
             parts.append(_segment(APP0 + 1, b"Exif\0\0" + exif))
+        xmp = XMP_MARK + made_true(self.spec.xmp, self.spec.shape, software())
+        if len(xmp) > MAX_SEGMENT:
+            warnings.warn(f"XMP of {len(xmp)} bytes does not fit a JPEG and is not kept", stacklevel=2)
+        elif len(xmp) > len(XMP_MARK):
+            parts.append(_segment(APP0 + 1, xmp))
         step = MAX_SEGMENT - 14
         pieces = [self.spec.icc_profile[i : i + step] for i in range(0, len(self.spec.icc_profile), step)]
         for number, piece in enumerate(pieces, 1):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from bigstack.io.ome_facts import hex_colour
 from bigstack.io.writers.file_sink import software
 from bigstack.io.writers.spec import PIXEL_UNITS, AnySpec, StackSpec, colour_of
 
@@ -92,10 +94,11 @@ def _channels(spec: AnySpec, windows: Sequence[dict[str, float]]) -> list[dict[s
     else:
         names = tuple(f"channel {i}" for i in range(count))
         colours = tuple(PALETTE[i % len(PALETTE)] for i in range(count))
+    facts = json.loads(spec.ome).get("channels", {}) if spec.ome else {}
     return [
         {
             "label": label,
-            "color": colours[i],
+            "color": hex_colour(facts.get(label, {})) or colours[i],
             "active": not (colour.endswith("alpha") and i == count - 1),
             "family": "linear",
             "coefficient": 1,
@@ -135,10 +138,12 @@ def _window(dtype: np.dtype, values: np.ndarray) -> dict[str, float]:
 def _own(spec: AnySpec, run: Any) -> dict[str, Any]:
     """What NGFF has no place for."""
     own: dict[str, Any] = {"software": software()}
-    for name in ("icc_profile", "exif"):
+    for name in ("icc_profile", "exif", "xmp"):
         value = getattr(spec, name)
         if value:
             own[name] = base64.b64encode(value).decode()
+    if spec.ome:
+        own["ome"] = json.loads(spec.ome)
     if spec.description:
         own["description"] = spec.description
     if isinstance(spec, StackSpec) and spec.z_positions:

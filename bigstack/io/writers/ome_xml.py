@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from bigstack.io.sink import ImageSpec
@@ -28,9 +30,17 @@ def ome_xml(spec: ImageSpec, name: str, creator: str) -> str:
             "Creator": creator,
         },
     )
+    facts = json.loads(spec.ome) if spec.ome else {}
+    _instrument(root, facts)
     image = ET.SubElement(root, "Image", ID="Image:0", Name=name)
+    if facts.get("acquired"):
+        ET.SubElement(image, "AcquisitionDate").text = facts["acquired"]
     if spec.description:
         ET.SubElement(image, "Description").text = spec.description
+    if facts.get("microscope") or facts.get("objective"):
+        ET.SubElement(image, "InstrumentRef", ID="Instrument:0")
+    if facts.get("objective"):
+        ET.SubElement(image, "ObjectiveSettings", ID="Objective:0:0")
     pixels = ET.SubElement(
         image,
         "Pixels",
@@ -55,6 +65,19 @@ def ome_xml(spec: ImageSpec, name: str, creator: str) -> str:
         channel = ET.SubElement(pixels, "Channel", ID=f"Channel:0:{i}", SamplesPerPixel=str(samples))
         if samples == 1 and spec.channels:
             channel.set("Name", spec.channels[i])
+            for key, value in facts.get("channels", {}).get(spec.channels[i], {}).items():
+                channel.set(key, value)
     for i in range(count // samples):
         ET.SubElement(pixels, "TiffData", IFD=str(i), FirstC=str(i), PlaneCount="1")
     return ET.tostring(root, encoding="us-ascii", xml_declaration=True).decode()
+
+
+def _instrument(root: ET.Element, facts: dict[str, Any]) -> None:
+    """The stand and the objective that a microscope named."""
+    if not facts.get("microscope") and not facts.get("objective"):
+        return
+    instrument = ET.SubElement(root, "Instrument", ID="Instrument:0")
+    if facts.get("microscope"):
+        ET.SubElement(instrument, "Microscope", facts["microscope"])
+    if facts.get("objective"):
+        ET.SubElement(instrument, "Objective", ID="Objective:0:0", **facts["objective"])

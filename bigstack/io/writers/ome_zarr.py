@@ -21,11 +21,12 @@ from bigstack.io.sink import Sink
 from bigstack.io.writers import zarr_arrays as arrays
 from bigstack.io.writers.downsample import halve
 from bigstack.io.writers.exif import upright
-from bigstack.io.writers.file_sink import check_tile
+from bigstack.io.writers.file_sink import check_tile, software
 from bigstack.io.writers.journal import Journal
 from bigstack.io.writers.ome_metadata import display_windows, image_attributes
 from bigstack.io.writers.output import Output
 from bigstack.io.writers.spec import AnySpec, nbytes
+from bigstack.io.writers.xmp import made_true
 
 Version = Literal["0.5", "0.4"]
 Piece = tuple[int, Tile]
@@ -239,7 +240,11 @@ class _OmeZarr:
     def _attributes(self) -> dict[str, Any]:
         spec = self.layout.spec
         return image_attributes(
-            replace(spec, exif=upright(spec.exif, spec.shape[-3:])),
+            replace(
+                spec,
+                exif=upright(spec.exif, spec.shape[-3:]),
+                xmp=made_true(spec.xmp, spec.shape[-3:], software()),
+            ),
             version=self.layout.version,
             name=self.path.name.split(".")[0],
             levels=self.levels,

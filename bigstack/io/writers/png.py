@@ -13,9 +13,10 @@ import numpy as np
 from bigstack.errors import InputError, RunError
 from bigstack.geometry import Tile
 from bigstack.io.sink import ImageSpec
-from bigstack.io.writers.exif import upright
+from bigstack.io.writers.exif import stamped, upright
 from bigstack.io.writers.file_sink import FileSink, check_tile, software
 from bigstack.io.writers.spec import ALPHA_NAMES, micrometres
+from bigstack.io.writers.xmp import made_true
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -102,9 +103,10 @@ class PngSink(FileSink):
         per_metre = [round(1e6 / value) for value in size] if size else []
         if per_metre and all(0 < value < 2**31 for value in per_metre):
             parts.append(_chunk(b"pHYs", struct.pack(">IIB", per_metre[1], per_metre[0], 1)))
-        exif = upright(spec.exif, spec.shape)
-        if exif:
-            parts.append(_chunk(b"eXIf", exif))
+        parts.append(_chunk(b"eXIf", stamped(upright(spec.exif, spec.shape), software())))
+        xmp = made_true(spec.xmp, spec.shape, software())
+        if xmp:
+            parts.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp))
         if spec.description:
             text = b"Description\0\0\0\0\0" + spec.description.encode()
             parts.append(_chunk(b"iTXt", text))

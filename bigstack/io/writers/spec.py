@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import numpy as np
 from bigstack.errors import InputError
 from bigstack.geometry import PixelSize
 from bigstack.io.sink import ImageSpec
+from bigstack.io.writers import exif as exif_block
+from bigstack.io.writers import xmp as xmp_packet
 
 Colour = Literal["grey", "grey+alpha", "rgb", "rgb+alpha", "channels"]
 
@@ -42,7 +45,10 @@ class StackSpec:
     channels: tuple[str, ...] = ()
     icc_profile: bytes = b""
     exif: bytes = b""
+    xmp: bytes = b""
     description: str = ""
+    ome: str = ""
+    """JSON of what a microscope said: see `bigstack.io.ome_facts`."""
     z_positions: tuple[float, ...] = ()
     """Position of every frame in the pixel size's unit, empty when frames are only counted."""
 
@@ -50,11 +56,12 @@ class StackSpec:
 AnySpec = ImageSpec | StackSpec
 
 
-def spec_of(array: Any) -> ImageSpec:
+def spec_of(array: Any, *, keep_gps: bool = False) -> ImageSpec:
     """Describe an image, a DataArray (y, x) or (y, x, channel), to the writers.
 
     Taken over: channel names, `pixel_size` and `units` (else the spacing of the x and y coordinates), and
-    `icc_profile`, `exif` (base64 text or bytes) and `description` from the attributes.
+    `icc_profile`, `exif`, `xmp` (base64 text or bytes), `ome` and `description` from the attributes. Where a
+    picture was taken is left out of EXIF and XMP, unless `keep_gps`.
 
     Raises
     ------
@@ -71,26 +78,31 @@ def spec_of(array: Any) -> ImageSpec:
     if dims not in (("y", "x"), ("y", "x", "channel")):
         raise InputError(f"an image to write has dims (y, x) or (y, x, channel), got {dims}")
     shape = tuple(array.shape) if len(dims) == 3 else (*array.shape, 1)
-    return ImageSpec(shape=shape, **_common(array))
+    return ImageSpec(shape=shape, **_common(array, keep_gps=keep_gps))
 
 
-def stack_spec_of(array: Any) -> StackSpec:
+def stack_spec_of(array: Any, *, keep_gps: bool = False) -> StackSpec:
     """Describe a stack, a DataArray (z, y, x, channel), to the writers; see `spec_of`."""
     if tuple(array.dims) != ("z", "y", "x", "channel"):
         raise InputError(f"a stack to write has dims (z, y, x, channel), got {tuple(array.dims)}")
     z = array.coords["z"].values if "z" in array.coords else ()
     return StackSpec(
-        shape=tuple(array.shape), z_positions=tuple(float(v) for v in z), **_common(array, frames=True)
+        shape=tuple(array.shape),
+        z_positions=tuple(float(v) for v in z),
+        **_common(array, frames=True, keep_gps=keep_gps),
     )
 
 
-def _common(array: Any, *, frames: bool = False) -> dict[str, Any]:
+def _common(array: Any, *, frames: bool = False, keep_gps: bool) -> dict[str, Any]:
+    exif, xmp = (_bytes(array.attrs.get(name), name) for name in ("exif", "xmp"))
     return {
         "dtype": np.dtype(array.dtype).name,
         "pixel_size": _pixel_size(array, frames=frames),
         "channels": _channel_names(array),
         "icc_profile": _bytes(array.attrs.get("icc_profile"), "icc_profile"),
-        "exif": _bytes(array.attrs.get("exif"), "exif"),
+        "exif": exif if keep_gps else exif_block.without_place(exif),
+        "xmp": xmp if keep_gps else xmp_packet.without_place(xmp),
+        "ome": json.dumps(array.attrs["ome"]) if array.attrs.get("ome") else "",
         "description": str(array.attrs.get("description", "")),
     }
 

@@ -16,6 +16,7 @@ from bigstack.io.writers.exif import Entry, directories
 from bigstack.io.writers.file_sink import FileSink, check_tile, software
 from bigstack.io.writers.ome_xml import ome_xml
 from bigstack.io.writers.spec import colour_of, micrometres
+from bigstack.io.writers.xmp import made_true
 
 Compression = Literal["deflate", "lzw", "zstd", "none"]
 CODES: dict[str, int] = {"none": 1, "lzw": 5, "deflate": 8, "zstd": 50000}
@@ -168,6 +169,9 @@ class TiffSink(FileSink):
             fields.append(t.numbers(338, t.SHORT, 2))  # the last sample is alpha, not multiplied in
         if self.spec.icc_profile:
             fields.append(t.blob(34675, self.spec.icc_profile))
+        xmp = made_true(self.spec.xmp, self.spec.shape, software()) if page == 0 else b""
+        if xmp:
+            fields.append(t.octets(700, xmp))
         return fields + self._texts(page)
 
     def _texts(self, page: int) -> list[Entry]:

@@ -29,6 +29,11 @@ def text(tag: int, value: str) -> Entry:
     return Entry(tag, ASCII, len(data), data)
 
 
+def octets(tag: int, value: bytes) -> Entry:
+    """Field of single bytes, as XMP is kept."""
+    return Entry(tag, BYTE, len(value), value)
+
+
 def blob(tag: int, value: bytes) -> Entry:
     """Field of bytes without meaning to TIFF."""
     return Entry(tag, UNDEFINED, len(value), value)

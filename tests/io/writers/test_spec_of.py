@@ -1,5 +1,6 @@
 import base64
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from bigstack.geometry import PixelSize
 from bigstack.io.sink import ImageSpec
 from bigstack.io.writers import spec_of, stack_spec_of
 from bigstack.io.writers.spec import colour_of, human, micrometres
+
+EXIF = b"II*\0" + struct.pack("<IHI", 8, 0, 0)
 
 
 def image(shape=(6, 8, 3), dtype="uint16", coords=None, **attrs):
@@ -22,12 +25,18 @@ def test_all_is_taken_over():
         "pixel_size": 0.5,
         "units": "micrometer",
         "icc_profile": base64.b64encode(b"\0profile\xff").decode(),
-        "exif": base64.b64encode(b"II*\0").decode(),
+        "exif": base64.b64encode(EXIF).decode(),
         "description": "moth",
     }
     array = image(coords={"channel": ["red", "green", "blue"]}, **json.loads(json.dumps(attrs)))
     assert spec_of(array) == ImageSpec(
-        (6, 8, 3), "uint16", PixelSize.of(0.5), ("red", "green", "blue"), b"\0profile\xff", b"II*\0", "moth"
+        (6, 8, 3),
+        "uint16",
+        PixelSize.of(0.5),
+        ("red", "green", "blue"),
+        b"\0profile\xff",
+        EXIF,
+        description="moth",
     )
 
 
