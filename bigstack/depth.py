@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import dask.array as da
@@ -82,23 +83,41 @@ def depth_from_focus(
     >>> bool(abs(found.depth - scene.truth.depth.compute()).median() < 0.1)
     True
     """
-    check_stack(stack)
-    fold = depth_blocks(
-        stack.sizes["z"],
-        channels=channel_numbers(stack, focus_channel),
+    limit = parse_bytes(memory_limit)
+
+    def planner(fold: Any, source: Any, passes: int) -> Plan:
+        return plan(fold, source, workers=available_workers(), memory_limit=limit, passes=passes)
+
+    return depth_by(
+        stack,
+        Layout(tile=tile, planner=planner),
+        focus_channel=focus_channel,
         noise=noise,
         radius=radius,
         step=step,
         jump=jump,
         blur=blur,
     )
-    limit = parse_bytes(memory_limit)
 
-    def planner(fold: Any, source: Any, passes: int) -> Plan:
-        return plan(fold, source, workers=available_workers(), memory_limit=limit, passes=passes)
 
+def depth_by(
+    stack: xr.DataArray,
+    layout: Layout,
+    *,
+    focus_channel: str | int | list[str | int] | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """`depth_from_focus` with a layout of the caller's, who wants to know its plan."""
+    check_stack(stack)
+    fold = depth_blocks(stack.sizes["z"], channels=channel_numbers(stack, focus_channel), **options)
     array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
-    tiles = Layout(tile=tile, planner=planner).first(fold, array)
+    tiles = layout.first(fold, array)
     maps = depth_maps(stack, {name: tiles.output(name) for name in fold.outputs})
     attrs = {name: value for name, value in stack.attrs.items() if name not in ("audit", "files")}
     return xr.Dataset(maps, attrs=attrs)
+
+
+def depth_options() -> tuple[str, ...]:
+    """Names of the options of `depth_from_focus` that say how depth is found, not how it is computed."""
+    others = ("stack", "focus_channel", "tile", "memory_limit")
+    return tuple(name for name in inspect.signature(depth_from_focus).parameters if name not in others)

@@ -14,7 +14,7 @@ import xarray as xr
 
 from bigstack.engine.channels import channel_numbers
 from bigstack.engine.combine import combine
-from bigstack.engine.depth_maps import depth_maps, frame_positions
+from bigstack.engine.depth_maps import depth_maps, depth_unit, frame_positions
 from bigstack.engine.layout import Layout
 from bigstack.engine.plan import DEFAULT_LIMIT, available_workers, parse_bytes, plan
 from bigstack.engine.sources import as_source
@@ -348,7 +348,7 @@ def _dataset(stack: xr.DataArray, arrays: dict[str, da.Array]) -> xr.Dataset:
         depth = index.data.map_blocks(_look_up, z, dtype=np.float32)
         found["index"] = index
         found["depth"] = xr.DataArray(
-            depth, dims=("y", "x"), coords=flat, attrs={**plain, "unit": attrs.get("units", "frame")}
+            depth, dims=("y", "x"), coords=flat, attrs={**plain, "unit": depth_unit(stack)}
         )
     return xr.Dataset(found, attrs=attrs)
 

@@ -28,6 +28,9 @@ Misaligned = Literal["error", "interpolate", "drop"]
 WarpBorder = Literal["constant", "replicate", "replicate-blur", "reflect"]
 Interpolation = Literal["linear", "cubic", "lanczos"]
 
+Blank = Literal["invalid", "unobserved"]
+"""Pixels whose depth can be left out of a map."""
+
 
 def choices(names: Any) -> tuple[str, ...]:
     """Names of a `Literal`, for a command's option."""

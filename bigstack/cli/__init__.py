@@ -13,6 +13,7 @@ from bigstack.cli.convert import convert
 from bigstack.cli.correct import correct
 from bigstack.cli.demo import demo
 from bigstack.cli.density import density
+from bigstack.cli.depth import depth
 from bigstack.cli.focus import focus
 from bigstack.cli.info import info
 from bigstack.cli.plan import plan
@@ -25,7 +26,7 @@ def cli() -> None:
     """Focus stacking and depth from focus for image stacks that outgrow memory."""
 
 
-for command in (stack, info, plan, convert, align, correct, focus, density, demo):
+for command in (stack, depth, info, plan, convert, align, correct, focus, density, demo):
     cli.add_command(command)
 
 

@@ -17,6 +17,19 @@ def frame_positions(stack: xr.DataArray) -> np.ndarray:
     return np.asarray(z, np.float64)
 
 
+def depth_unit(stack: xr.DataArray) -> str:
+    """What z is in: the coordinate's own unit, else the stack's; frames where neither is a length.
+
+    Examples
+    --------
+    >>> depth_unit(xr.DataArray(np.zeros((2, 1)), dims=("z", "y"), attrs={"units": "pixel"}))
+    'frame'
+    """
+    own = stack.coords["z"].attrs.get("units") if "z" in stack.coords else None
+    unit = str(own or stack.attrs.get("units") or "frame")
+    return "frame" if unit.startswith(("pixel", "frame")) else unit
+
+
 def depth_maps(stack: xr.DataArray, arrays: dict[str, da.Array]) -> dict[str, xr.DataArray]:
     """Name, scale and label what `DepthBlocks` gives: its maps but the image."""
     z = frame_positions(stack)
@@ -29,7 +42,7 @@ def depth_maps(stack: xr.DataArray, arrays: dict[str, da.Array]) -> dict[str, xr
         "valid": arrays["valid"],
         "unobserved": arrays["unobserved"],
     }
-    unit = str(stack.attrs.get("units", "frame"))
+    unit = depth_unit(stack)
     units = {"depth": unit, "sigma": unit, "index": "frame"}
     kept = {name: stack.attrs[name] for name in ("pixel_size", "units") if name in stack.attrs}
     flat = {name: stack.coords[name] for name in ("y", "x") if name in stack.coords}

@@ -80,9 +80,9 @@ def open_stack(
         names; where frames have a file each, `file` (z) is its path. Frames with transparency have a
         coordinate `alpha` (z, y, x), and where it is 0 nothing counts.
         Attributes: `units`, `pixel_size` ([z, y, x] or None), `source`, `files`, `audit` (what was checked
-        and left out) and, as base64 text where the first frame carries them, `icc_profile`, `exif` and `xmp`
-        (`bigstack.io.metadata` has those of others), `ome` (`bigstack.io.ome_facts`). EXIF orientation is
-        applied.
+        and left out), for a map that bigstack wrote the `unit` of its values and, as base64 text where the
+        first frame carries them, `icc_profile`, `exif` and `xmp` (`bigstack.io.metadata` has those of
+        others), `ome` (`bigstack.io.ome_facts`). EXIF orientation is applied.
 
     Raises
     ------
@@ -314,6 +314,8 @@ def _attributes(opened: Opened, z: np.ndarray | None) -> dict[str, Any]:
         "files": opened.files,
         "audit": {key: value for key, value in opened.audit.items() if key != "kept"},
     }
+    if opened.unit is not None:
+        found["unit"] = opened.unit
     if opened.ome:
         found["ome"] = opened.ome
     return found if opened.header is None else found | header_attributes(opened.header)

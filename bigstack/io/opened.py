@@ -45,6 +45,8 @@ class Opened:
     pixel_size: PixelSize | None = None
     z: tuple[float, ...] | None = None
     """Position of each frame, when the file says more than a distance."""
+    unit: str | None = None
+    """Unit of the values, where they are no grey levels but a map's and bigstack wrote them."""
     header: FrameHeader | None = None
     """Header of the first frame, with its ICC profile, EXIF and XMP."""
     audit: dict[str, Any] = field(default_factory=dict)

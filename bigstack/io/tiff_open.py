@@ -20,6 +20,7 @@ from bigstack.io.opened import Opened, ReadOptions, check_extent, check_piece, p
 from bigstack.io.tiff import PlaneFile, TiffSource
 from bigstack.io.tiff_format import COMPRESSIONS, PageFormat, check_complete, page_format, page_header
 from bigstack.io.tiff_meta import tiff_pixel_size
+from bigstack.io.value_unit import unit_in
 
 _FRAME_AXES = "ZIQR"
 CHECKS = ("missing", "truncated", "size", "dtype", "channels")
@@ -102,6 +103,7 @@ def open_tiff(path: str, options: ReadOptions) -> Opened:
     opened = Opened(
         path, "OME-TIFF" if images else "multi-page TIFF" if source.shape[0] > 1 else "TIFF", source,
         alpha=page.alpha, pixel_size=head.pixel_size, header=head.header, audit=audit,
+        unit=unit_in(head.description),
         scenes=scenes, scene=scene, levels=levels, level=level, storage=storage_of(page),
     )  # fmt: skip
     if head.problem:

@@ -17,6 +17,7 @@ from bigstack.io.ngff import NgffImage, is_ngff, read_image, scene_groups
 from bigstack.io.ome_facts import checked
 from bigstack.io.opened import Opened, ReadOptions, check_extent, pick, unique_names
 from bigstack.io.units import in_micrometers
+from bigstack.io.value_unit import unit_in
 from bigstack.io.zarr_chunks import ZarrArray
 from bigstack.io.zarr_meta import (
     TEXT_CODECS,
@@ -87,6 +88,7 @@ def _take_own(opened: Opened, own: Any) -> None:
     frames, height, width, channels = opened.source.shape
     if opened.pixel_size is not None and opened.pixel_size.z is not None:
         opened.z = _positions(own.get("z"), frames)
+    opened.unit = unit_in(own.get("description"))
     opened.ome = checked(own.get("ome"))
     carried: dict[str, Any] = {name: _decoded(own.get(name)) for name in ("icc_profile", "exif", "xmp")}
     if any(carried.values()):

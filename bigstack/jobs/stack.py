@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bigstack.errors import InputError, choose
 from bigstack.jobs import results
@@ -45,6 +45,28 @@ class StackJob:
     metadata_from: str | None = None
     """Frame, or file, whose profile, EXIF and XMP go with the outputs; see `bigstack.jobs.metadata`."""
     keep_gps: bool = False
+
+    command: ClassVar[str] = "stack"
+    """Name of the command, for the record."""
+
+    def check(self) -> None:
+        """Refuse options that cannot be, before anything is read."""
+        from bigstack.fusion import METHODS, method_options
+
+        choose(self.method, METHODS, "method")
+        for name in self.options:
+            if name not in method_options(self.method):
+                takers = [method for method in METHODS if name in method_options(method)]
+                raise InputError(
+                    f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {self.method}"
+                )
+
+    def dataset(self, stack: Any, layout: Any) -> Any:
+        """The lazy result."""
+        from bigstack.fusion import fuse_by
+
+        channel: Any = self.focus_channel
+        return fuse_by(stack, layout, method=self.method, focus_channel=channel, **self.options)
 
     @property
     def outputs(self) -> dict[str, Path]:
@@ -160,18 +182,11 @@ def run_stack(
 
 
 def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
-    from bigstack.fusion import METHODS, fuse_by, method_options
     from bigstack.io.record import RunRecord
     from bigstack.jobs.correct import apply_steps, digests
     from bigstack.jobs.metadata import carry_metadata
 
-    choose(job.method, METHODS, "method")
-    for name in job.options:
-        if name not in method_options(job.method):
-            takers = [method for method in METHODS if name in method_options(method)]
-            raise InputError(
-                f"--{name.replace('_', '-')} belongs to --method {' or '.join(takers)}, not {job.method}"
-            )
+    job.check()
     # Before steps that read the whole stack are estimated.
     results.check_paths(job.outputs, overwrite=job.overwrite or dry)
     # A plan reads no pixel, and needs none: steps change what is read, not how much.
@@ -181,12 +196,11 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
     stack = carry_metadata(stack, job.metadata_from, corrections, opened)
     if len(job.inputs) == 1:
         results.check_among(job.outputs, job.inputs[0].absolute(), stack.attrs["files"])
-    fusion = {"method": job.method, "focus_channel": job.focus_channel, **job.options}
     ready = results.prepare(
-        lambda layout: fuse_by(stack, layout, **fusion),
+        lambda layout: job.dataset(stack, layout),
         job.outputs,
         job,
-        RunRecord.of("stack", stack.attrs["files"], {**job.parameters(), **digests(corrections)}),
+        RunRecord.of(job.command, stack.attrs["files"], {**job.parameters(), **digests(corrections)}),
         frames=stack.sizes["z"],
         size=max(stack.shape[1:3]),
         dry=dry,

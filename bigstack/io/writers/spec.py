@@ -15,6 +15,7 @@ import numpy as np
 from bigstack.errors import InputError
 from bigstack.geometry import PixelSize
 from bigstack.io.sink import ImageSpec
+from bigstack.io.value_unit import unit_sentence
 from bigstack.io.writers import exif as exif_block
 from bigstack.io.writers import xmp as xmp_packet
 
@@ -60,8 +61,9 @@ def spec_of(array: Any, *, keep_gps: bool = False) -> ImageSpec:
     """Describe an image, a DataArray (y, x) or (y, x, channel), to the writers.
 
     Taken over: channel names, `pixel_size` and `units` (else the spacing of the x and y coordinates), and
-    `icc_profile`, `exif`, `xmp` (base64 text or bytes), `ome` and `description` from the attributes. Where a
-    picture was taken is left out of EXIF and XMP, unless `keep_gps`.
+    `icc_profile`, `exif`, `xmp` (base64 text or bytes), `ome` and `description` from the attributes; where
+    there is none of the last, the `unit` of the values. Where a picture was taken is left out of EXIF and
+    XMP, unless `keep_gps`.
 
     Raises
     ------
@@ -103,8 +105,15 @@ def _common(array: Any, *, frames: bool = False, keep_gps: bool) -> dict[str, An
         "exif": exif if keep_gps else exif_block.without_place(exif),
         "xmp": xmp if keep_gps else xmp_packet.without_place(xmp),
         "ome": json.dumps(array.attrs["ome"]) if array.attrs.get("ome") else "",
-        "description": str(array.attrs.get("description", "")),
+        "description": _description(array),
     }
+
+
+def _description(array: Any) -> str:
+    given = array.attrs.get("description")
+    if given is None and "unit" in array.attrs:
+        return unit_sentence(str(array.attrs["unit"]))
+    return str(given or "")
 
 
 def _bytes(value: object, name: str) -> bytes:

@@ -1,0 +1,106 @@
+"""bigstack depth: find the depth of every pixel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bigstack.cli import options
+from bigstack.cli.align import align_options, alignment_options
+from bigstack.cli.correct import correction_options, in_turn, steps_of
+from bigstack.names import AlignMethod, Blank, choices
+
+depth_options = options.combined(
+    click.option("--focus-channel", multiple=True, help="Measure focus on this channel only (repeatable)."),
+    click.option("--radius", type=click.IntRange(0), help="Pixels the map's median reaches [24]."),
+    click.option("--step", type=click.FloatRange(0), help="Price of a neighbour's depth one frame off [4]."),
+    click.option("--jump", type=click.FloatRange(0), help="Price of any larger step of depth [24]."),
+    click.option("--blur", type=click.FloatRange(0), help="Pixels that blur grows by a frame [1.2]."),
+    click.option(
+        "--pixel-noise", type=click.FloatRange(0), help="Noise of the pixels, in grey levels [measured]."
+    ),
+)
+"""How depth is found: options of `bigstack.depth_from_focus`, under its names but for `pixel_noise`."""
+
+OWN = ("radius", "step", "jump", "blur", "pixel_noise")
+
+output_options = options.combined(
+    click.option("--confidence-out", type=options.PATH, help="Also write how sure the depth is, 0 to 1."),
+    click.option("--sigma-out", type=options.PATH, help="Also write the depth's standard deviation."),
+    click.option("--index-out", type=options.PATH, help="Also write the number of the nearest frame."),
+    click.option("--valid-out", type=options.PATH, help="Also write where there is evidence, 255 or 0."),
+    click.option("--unobserved-out", type=options.PATH, help="Also write what is hidden, 255 or 0."),
+    click.option("--fused-out", type=options.PATH, help="Also write the image fused by the depth."),
+    click.option(
+        "--blank", type=click.Choice(choices(Blank)), multiple=True,
+        help="Write no depth (NaN) for such pixels (repeatable).",
+    ),
+)  # fmt: skip
+
+
+@click.command()
+@options.inputs
+@click.option(
+    "-o", "--output", type=options.PATH, required=True, help="Depth to write: .tif, .ome.zarr, .npy."
+)
+@output_options
+@depth_options
+@click.option(
+    "--align", type=click.Choice(choices(AlignMethod)), default="auto", show_default=True, callback=in_turn,
+    help="How frames are registered; a stack that needs none is left alone. Corrections typed after it "
+    "are measured on aligned frames.",
+)  # fmt: skip
+@alignment_options
+@correction_options
+@options.reading
+@options.running
+@options.writing
+@click.option("--dry-run", is_flag=True, help="Only show the plan: tiles, tasks, bytes read, peak memory.")
+@options.talking
+def depth(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
+    """Find the depth of every pixel of a stack from where it is sharp.
+
+    Depth is float32, between frames too, in micrometres where the stack tells the distance of its frames
+    (or --z does), else in frames. INPUTS are what `bigstack stack` takes.
+
+    \b
+    Examples:
+      bigstack depth stack.ome.tif -o depth.tif --sigma-out sigma.tif --fused-out fused.tif
+      bigstack depth photos/ -o depth.ome.zarr --z 50 --pixel-size 4.2 --blank invalid
+    """  # noqa: D301 click reads the backspace character
+    from bigstack.cli.progress import Reporter
+    from bigstack.jobs.stack import plan_stack, run_stack
+
+    reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"), work="finding depth")
+    dry_run = values.pop("dry_run")
+    values.pop("debug")
+    job = depth_job(inputs, output, values)
+    if dry_run:
+        reporter.plan(plan_stack(job))
+        return
+    with reporter:
+        result = run_stack(job, tell=reporter.prelude, watch=reporter)
+    reporter.summary(result)
+
+
+def depth_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) -> Any:
+    """Turn the command's values into a `DepthJob`."""
+    from bigstack.jobs.depth import DepthJob
+
+    values["align"] = align_options(values["align"], values)
+    steps = steps_of(values)
+    values.pop("align")
+    reading = options.reading_options(values)
+    chosen = {name: values.pop(name) for name in OWN}
+    chosen["noise"] = chosen.pop("pixel_noise")
+    return DepthJob(
+        inputs=inputs,
+        output=output,
+        reading=reading,
+        steps=steps,
+        options={name: value for name, value in chosen.items() if value is not None},
+        focus_channel=list(values.pop("focus_channel")) or None,
+        **values,
+    )

@@ -1,0 +1,81 @@
+"""The job of `bigstack depth`: a depth map, what is known about it, and the image fused by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bigstack.errors import InputError, choose
+from bigstack.jobs.stack import StackJob
+from bigstack.names import Blank, choices
+
+MASKS = ("valid", "unobserved")
+
+
+@dataclass
+class DepthJob(StackJob):
+    """Everything `bigstack depth` can be told; see its help for what each means.
+
+    `output` is the depth map, `options` are those of `depth_from_focus`. Run it with `run_stack`.
+    """
+
+    command: ClassVar[str] = "depth"
+    valid_out: Path | None = None
+    unobserved_out: Path | None = None
+    fused_out: Path | None = None
+    blank: tuple[Blank, ...] = ()
+    """Pixels whose depth is written as NaN."""
+
+    def check(self) -> None:
+        """Refuse options that cannot be, before anything is read."""
+        from bigstack.depth import depth_options
+
+        for name in self.options:
+            choose(name, depth_options(), "option of depth")
+        for name in self.blank:
+            choose(name, choices(Blank), "kind of pixel to blank")
+        if self.blank and not _holds_nan(self.output):
+            raise InputError(
+                f"{self.output} cannot hold pixels without a depth; write it to .tif, .ome.tif or .zarr"
+            )
+
+    @property
+    def outputs(self) -> dict[str, Path]:
+        """Path of every variable to write."""
+        paths = {
+            "depth": self.output,
+            "index": self.index_out,
+            "confidence": self.confidence_out,
+            "sigma": self.sigma_out,
+            "valid": self.valid_out,
+            "unobserved": self.unobserved_out,
+            "image": self.fused_out,
+        }
+        return {name: path for name, path in paths.items() if path is not None}
+
+    def parameters(self) -> dict[str, Any]:
+        """What the pixels depend on, for the record."""
+        return {**super().parameters(), "method": "depth", "blank": list(self.blank)}
+
+    def dataset(self, stack: Any, layout: Any) -> Any:
+        """The lazy maps, masks as pictures of 0 and 255."""
+        from bigstack.depth import depth_by
+        from bigstack.fusion import fuse_by
+
+        how = {"focus_channel": self.focus_channel, **self.options}
+        if self.fused_out is None:
+            found = depth_by(stack, layout, **how)
+        else:
+            found = fuse_by(stack, layout, method="depth", **how)
+        depth = found.depth
+        if "invalid" in self.blank:
+            depth = depth.where(found.valid)
+        if "unobserved" in self.blank:
+            depth = depth.where(~found.unobserved)
+        masks = {name: (found[name].astype("uint8") * 255).assign_attrs(found[name].attrs) for name in MASKS}
+        return found.assign({**masks, "depth": depth.assign_attrs(found.depth.attrs)})
+
+
+def _holds_nan(path: Path) -> bool:
+    return path.name.lower().endswith((".tif", ".tiff", ".zarr", ".npy"))
