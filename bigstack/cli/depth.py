@@ -57,6 +57,7 @@ output_options = options.combined(
 @options.reading
 @options.running
 @options.writing
+@options.metadata
 @click.option("--dry-run", is_flag=True, help="Only show the plan: tiles, tasks, bytes read, peak memory.")
 @options.talking
 def depth(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
