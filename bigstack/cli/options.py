@@ -40,6 +40,21 @@ class Bytes(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class Share(click.ParamType):
+    """One of several equal shares, such as 3/8."""
+
+    name = "i/n"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        """Its number and how many there are."""
+        if isinstance(value, tuple):
+            return value
+        number, _, of = str(value).partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            self.fail(f"{value!r} is not a task and their number, such as 3/8, counted from 1", param, ctx)
+        return int(number), int(of)
+
+
 class Numbers(click.ParamType):
     """One or more numbers separated by commas."""
 
@@ -109,6 +124,14 @@ running = combined(
 keep_gps = click.option(
     "--keep-gps", is_flag=True, help="Keep where the pictures were taken; left out unless asked for."
 )
+
+sharing = combined(
+    click.option(
+        "--task", type=Share(),
+        help="Compute share I of N of the tiles only, for job arrays; any may be run again. .ome.zarr only.",
+    ),
+    click.option("--finish", is_flag=True, help="Check and complete what the tasks computed."),
+)  # fmt: skip
 
 writing = combined(
     click.option("--overwrite", is_flag=True, help="Replace an output that is there already."),

@@ -52,6 +52,7 @@ METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "r
 @correction_options
 @options.reading
 @options.running
+@options.sharing
 @options.writing
 @options.metadata
 @click.option("--dry-run", is_flag=True, help="Only show the plan: tiles, tasks, bytes read, peak memory.")
@@ -86,6 +87,8 @@ def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     """Turn the command's values into a `StackJob`."""
     from bigstack.jobs.stack import StackJob
 
+    if values.get("task") and values.get("finish"):
+        raise click.UsageError("--task computes and --finish completes: give one of them")
     values["align"] = align_options(values["align"], values)
     steps = steps_of(values)
     values.pop("align")

@@ -71,7 +71,7 @@ def plan(
     *,
     workers: int = 1,
     memory_limit: int = DEFAULT_LIMIT,
-    tile: int | None = None,
+    tile: int | tuple[int, int] | None = None,
     multiple: tuple[int, int] = (1, 1),
     full_width: bool = False,
     passes: int = 1,
@@ -90,7 +90,7 @@ def plan(
     memory_limit
         Bytes of that process, all of it.
     tile
-        Side of the tiles in pixels where the user wants to say.
+        Side of the tiles in pixels, or height and width, where the user wants to say.
     multiple
         Tile borders must be multiples of this, as the output asks.
     full_width
@@ -109,7 +109,9 @@ def plan(
         raise InputError(f"workers must be at least 1, got {workers}")
     if tile is None:
         multiple = _whole_blocks(block_of(fold), multiple)
-    sizes = _sizes(source, workers, multiple, full_width) if tile is None else [(tile, tile)]
+        sizes = _sizes(source, workers, multiple, full_width)
+    else:
+        sizes = [(tile, tile) if isinstance(tile, int) else tile]
     smallest: Plan | None = None
     for wanted in sizes:
         size = _fit(wanted, source.shape[1:3], multiple, full_width)

@@ -86,13 +86,15 @@ def store(
     executor: Executor,
     *,
     frames: int = 1,
+    share: tuple[int, int] | None = None,
     watch: Callable[[Progress], None] = lambda _: None,
 ) -> Progress:
     """Compute arrays (y, x[, channel]) of equal tiles in one pass and write each to its sink.
 
     The sinks are open already; they are finished by the caller, who knows what else has to be in place.
     Tiles that all sinks have from an interrupted run are not computed again. `frames` is how many input
-    pixels an output pixel stands for, for who watches.
+    pixels an output pixel stands for, for who watches. With `share` (i, n) only the i-th of n runs of
+    neighbouring tiles is computed, and coarser levels are left to who finishes.
     """
     rows, columns = arrays[0].chunks[:2]
     if any(array.chunks[:2] != (rows, columns) for array in arrays):
@@ -100,6 +102,9 @@ def store(
     _check_borders(sinks, rows, columns)
     kept = frozenset.intersection(*(sink.done_tiles() for sink in sinks))
     places = list(product(spans(rows), spans(columns)))
+    if share is not None:
+        number, of = share
+        places = places[len(places) * (number - 1) // of : len(places) * number // of]
     tiles = {(j, k): Tile(y.start, y.stop, x.start, x.stop) for (j, y), (k, x) in places}
     todo = {at: tile for at, tile in tiles.items() if tile not in kept}
     progress = Progress(
@@ -108,8 +113,18 @@ def store(
     delivery = _Delivery(sinks, list(todo.values()), progress)
     if todo:
         _run_tiles(arrays, sinks, executor, todo, delivery)
-    _build_levels(sinks, executor, progress)
+    if share is None:
+        _build_levels(sinks, executor, progress)
     return progress
+
+
+def count_missing(arrays: Sequence[da.Array], sinks: Sequence[Sink]) -> int:
+    """Tiles of open sinks that no run has stored yet."""
+    kept = frozenset.intersection(*(sink.done_tiles() for sink in sinks))
+    return sum(
+        Tile(y.start, y.stop, x.start, x.stop) not in kept
+        for (_, y), (_, x) in product(*map(spans, arrays[0].chunks[:2]))
+    )
 
 
 def _run_tiles(

@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any, Protocol
 
-from bigstack.errors import InputError
+from bigstack.errors import InputError, MemoryLimitError, RunError
 
 
 class Running(Protocol):
@@ -38,6 +38,22 @@ class Ready:
     sinks: dict[str, Any]
     paths: dict[str, Path]
     frames: int
+    lay: Callable[[Any], tuple[Any, Any]]
+    """Gives the result and its layout for other tiles."""
+
+    def fit(self, *, must: bool) -> None:
+        """Take the tiles that an unfinished output was begun with, on whatever machine that was.
+
+        Without `must` they are not taken where they do not fit into memory: tiles are computed again then.
+        """
+        wanted = next((sink.tile for sink in self.sinks.values() if is_zarr(sink.path)), None)
+        if wanted is None or wanted == self.layout.plan.tile:
+            return
+        try:
+            self.dataset, self.layout = self.lay(wanted)
+        except MemoryLimitError:
+            if must:
+                raise
 
 
 def prepare(
@@ -81,39 +97,56 @@ def prepare(
         name: _sink(path, spec_of(draft[name], keep_gps=keep_gps), paths, how, record, dry)
         for name, path in paths.items()
     }
-    layout = Layout(
-        planner=partial(
-            _plan,
-            plan,
-            workers=1 if how.processes else count_workers(how.workers),
-            memory_limit=how.memory_limit,
-            tile=how.tile,
-            multiple=_common_multiple(sinks.values()),
-            full_width=any(sink.full_width for sink in sinks.values()),
-            # A run that can go on after a kill needs its pieces on disk.
-            scratch=True if _resumable(paths) else None,
-        ),
-        scratch=_scratch(paths),
-    )
-    return Ready(build(layout), layout, sinks, dict(paths), frames)
+
+    def lay(tile: int | tuple[int, int] | None) -> tuple[Any, Layout]:
+        layout = Layout(
+            planner=partial(
+                _plan,
+                plan,
+                workers=1 if how.processes else count_workers(how.workers),
+                memory_limit=how.memory_limit,
+                tile=tile,
+                multiple=_common_multiple(sinks.values()),
+                full_width=any(sink.full_width for sink in sinks.values()),
+                # A run that can go on after a kill needs its pieces on disk.
+                scratch=True if _resumable(paths) else None,
+            ),
+            scratch=_scratch(paths),
+        )
+        return build(layout), layout
+
+    dataset, layout = lay(how.tile)
+    return Ready(dataset, layout, sinks, dict(paths), frames, lay)
 
 
-def write(ready: Ready, how: Running, *, watch: Callable[[Any], None] = lambda progress: None) -> Any:
-    """Compute and write everything in one pass; an interrupted run to OME-Zarr goes on where it was."""
-    from bigstack.cluster import open_executor
+def write(
+    ready: Ready,
+    how: Running,
+    *,
+    only_finish: bool = False,
+    watch: Callable[[Any], None] = lambda progress: None,
+) -> Any:
+    """Compute and write everything in one pass; an interrupted run to OME-Zarr goes on where it was.
+
+    With `only_finish` the tiles have to be there, from runs of `write_share`.
+    """
     from bigstack.engine.store import store
 
-    where = {name: getattr(how, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
-    arrays = [ready.dataset[name].data for name in ready.sinks]
-    sinks = list(ready.sinks.values())
+    sinks = _noted(ready)
+    if only_finish:
+        _check_shared(ready.paths)
+        _check_begun(sinks)
     with ExitStack() as cleanup:
-        executor = cleanup.enter_context(open_executor(**where, memory_limit=how.memory_limit))
+        executor = cleanup.enter_context(_executor(how))
         mine = False
         try:
             for sink in sinks:
                 sink.open()
             mine = True
-            progress = store(arrays, sinks, executor, frames=ready.frames, watch=watch)
+            ready.fit(must=only_finish)
+            if only_finish:
+                _check_complete(_arrays(ready), sinks)
+            progress = store(_arrays(ready), sinks, executor, frames=ready.frames, watch=watch)
         except BaseException:
             for sink in sinks:
                 sink.pause()
@@ -125,6 +158,74 @@ def write(ready: Ready, how: Running, *, watch: Callable[[Any], None] = lambda p
             sink.finish()
     clear_scratch(ready.paths)
     return progress
+
+
+def write_share(
+    ready: Ready,
+    how: Running,
+    share: tuple[int, int],
+    *,
+    watch: Callable[[Any], None] = lambda progress: None,
+) -> Any:
+    """Compute and write the i-th of n shares of the tiles, beside other processes that write theirs.
+
+    Any share may be run twice, or be killed and run again. `write` with `only_finish` completes the outputs.
+    """
+    from bigstack.engine.store import store
+
+    _check_shared(ready.paths)
+    sinks = _noted(ready)
+    with _executor(how) as executor:
+        try:
+            for sink in sinks:
+                sink.join()
+            ready.fit(must=True)
+            return store(_arrays(ready), sinks, executor, frames=ready.frames, share=share, watch=watch)
+        finally:
+            for sink in sinks:
+                sink.pause()
+
+
+def _arrays(ready: Ready) -> list[Any]:
+    return [ready.dataset[name].data for name in ready.sinks]
+
+
+def _noted(ready: Ready) -> list[Any]:
+    """The sinks, told the tiles: those that can be gone on with keep them."""
+    for sink in ready.sinks.values():
+        if is_zarr(sink.path):
+            sink.tile = ready.layout.plan.tile
+    return list(ready.sinks.values())
+
+
+def _executor(how: Running) -> Any:
+    from bigstack.cluster import open_executor
+
+    where = {name: getattr(how, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
+    return open_executor(**where, memory_limit=how.memory_limit)
+
+
+def _check_shared(paths: Mapping[str, Path]) -> None:
+    if not _resumable(paths):
+        others = ", ".join(str(path) for path in paths.values() if not is_zarr(path))
+        raise InputError(f"tasks share the work of .ome.zarr outputs only, got {others}")
+
+
+def _check_begun(sinks: list[Any]) -> None:
+    for sink in sinks:
+        if not sink.begun():
+            raise InputError(f"no task has begun {sink.path}: run --task 1/N to --task N/N first")
+
+
+def _check_complete(arrays: list[Any], sinks: list[Any]) -> None:
+    from bigstack.engine.store import count_missing
+
+    missing = count_missing(arrays, sinks)
+    if missing:
+        raise RunError(
+            f"{missing} tiles of {sinks[0].path} are missing: run the tasks again that did not end well "
+            "(--task I/N), or run without --task and --finish to compute the rest here"
+        )
 
 
 def check_paths(paths: Mapping[str, Path], *, overwrite: bool) -> None:

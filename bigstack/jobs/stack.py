@@ -39,6 +39,10 @@ class StackJob:
     scheduler: str | None = None
     scheduler_file: Path | None = None
     overwrite: bool = False
+    task: tuple[int, int] | None = None
+    """Compute only the i-th of n shares of the tiles, beside other processes."""
+    finish: bool = False
+    """Only complete what such processes computed."""
     ngff: str | None = None
     compression: str | None = None
     quality: int | None = None
@@ -118,9 +122,16 @@ class StackResult:
     tiles: int
     skipped: int
     notes: list[str]
+    task: tuple[int, int] | None = None
 
     def lines(self, *, verbose: bool = False) -> list[str]:
         """For people."""
+        if self.task is not None:
+            return [
+                f"task {self.task[0]} of {self.task[1]}: {self.tiles} tiles in {self.seconds:.1f} s, "
+                f"{self.skipped} were there; --finish completes the output when all tasks are done",
+                *shown(self.notes, verbose=verbose),
+            ]
         frames, height, width = self.shape[:3]
         rate = frames * height * width / self.seconds / 1e6
         lines = [f"wrote {path}" for path in self.outputs.values()]
@@ -169,7 +180,10 @@ def run_stack(
     started = time.perf_counter()
     prepared = _prepare(job)
     tell(prepared.plan)
-    progress = results.write(prepared.ready, job, watch=watch)
+    if job.task is not None:
+        progress = results.write_share(prepared.ready, job, job.task, watch=watch)
+    else:
+        progress = results.write(prepared.ready, job, only_finish=job.finish, watch=watch)
     return StackResult(
         outputs=job.outputs,
         shape=prepared.stack.shape,
@@ -178,6 +192,7 @@ def run_stack(
         tiles=progress.total,
         skipped=progress.skipped,
         notes=notes_of(prepared.stack),
+        task=job.task,
     )
 
 

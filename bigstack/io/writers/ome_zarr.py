@@ -35,6 +35,8 @@ Piece = tuple[int, Tile]
 SAMPLED_CHUNKS = 16
 """Most chunks a channel that are read to find the range to show."""
 DTYPE_KINDS = "iuf"
+JOIN_SECONDS = 60.0
+"""How long the arrays of an output may take to be made by another process."""
 
 
 class _OmeZarr:
@@ -71,6 +73,8 @@ class _OmeZarr:
         )
         self.multiple = (self.layout.unit, self.layout.unit)
         self.levels = self.layout.count
+        self.tile: tuple[int, int] | None = None
+        """Tiles of the run, noted with the unfinished output: whoever goes on with it has to use the same."""
         self._root: Path | None = None
         self._arrays: dict[int, Any] = {}
         self._opening = threading.Lock()
@@ -115,6 +119,22 @@ class _OmeZarr:
             self.pause()
             raise
 
+    def join(self) -> None:
+        """Open as one of several processes that share the work: the first makes the arrays, none owns them.
+
+        The output is locked for that moment only; one process `open`s it in the end, and finishes it.
+        """
+        self.output.claim(wait=JOIN_SECONDS)
+        try:
+            with self.output.writing(nbytes(self.layout.spec)):
+                self._root = self._continued() or self._started()
+        finally:
+            self.output.release()
+
+    def begun(self) -> bool:
+        """Whether there is an unfinished output to go on with."""
+        return (self.output.partial / "run.json").is_file()
+
     def _identity(self) -> RunRecord | None:
         """The run's record with the layout of the output, which must not change half-way either."""
         if self.record is None:
@@ -129,6 +149,7 @@ class _OmeZarr:
             state = json.loads((self.output.partial / "run.json").read_text())
             old = RunRecord.from_json(json.dumps(state["record"])) if state["record"] else None
             root = self.output.partial / Path(state["folder"]).name
+            tile = None if state.get("tile") is None else (int(state["tile"][0]), int(state["tile"][1]))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ResumeError, ValueError, TypeError, KeyError) as error:
@@ -145,7 +166,10 @@ class _OmeZarr:
             if self.output.overwrite:
                 return None
             raise
-        return root if root.is_dir() else None
+        if not root.is_dir():
+            return None
+        self.tile = tile
+        return root
 
     def _started(self) -> Path:
         self.output.clear()
@@ -154,7 +178,8 @@ class _OmeZarr:
         (root / "done").mkdir(parents=True)
         arrays.create(root / "image.zarr", self.layout)
         identity = self._identity()
-        state = {"folder": name, "record": None if identity is None else asdict(identity)}
+        record = None if identity is None else asdict(identity)
+        state = {"folder": name, "record": record, "tile": self.tile}
         unsure = self.output.partial / "run.json.new"
         unsure.write_text(json.dumps(state, indent=1))
         unsure.replace(self.output.partial / "run.json")

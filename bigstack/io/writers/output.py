@@ -57,11 +57,11 @@ class Output:
         if self.path.is_dir() and not (self.folder and _is_zarr(self.path)):
             raise InputError(f"{self.path} is a folder that bigstack did not write; it is not overwritten")
 
-    def claim(self) -> None:
-        """Lock the output for this process."""
+    def claim(self, *, wait: float = 0.0) -> None:
+        """Lock the output for this process; another's lock may be waited for, in seconds."""
         lock = OutputLock(self.path)
         with self.writing(0):
-            lock.acquire()
+            _acquire(lock, wait)
         self._lock = lock
         try:
             self.check()
@@ -123,6 +123,17 @@ class Output:
             f"no space to write {self.path} ({os.strerror(error.errno or 0)}): {wanted}"
             f"{human(shutil.disk_usage(folder).free)} are free in {folder}; free some, or write elsewhere"
         )
+
+
+def _acquire(lock: OutputLock, wait: float) -> None:
+    until = time.monotonic() + wait
+    while True:
+        try:
+            return lock.acquire()
+        except RunError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(0.1)
 
 
 def remove(path: Path) -> None:
