@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bigstack.kernels.jit import compiled
+
 BLUR = 1.2
 """Growth of the blur's radius from frame to frame, pixels, where it is not told."""
 
@@ -13,21 +15,27 @@ def clean_until(depth: np.ndarray, blur: float = BLUR) -> np.ndarray:
 
     The least of ``depth + distance / blur`` over all pixels, by two sweeps of a chamfer distance.
     """
-    near = depth.astype(np.float32)
-    _sweep(near, np.float32(1 / blur))
-    _sweep(near[::-1], np.float32(1 / blur))
+    near = np.array(depth, np.float32, order="C")
+    step, diagonal = np.float32(1 / blur), np.float32(2**0.5 / blur)
+    _sweep(near, step, diagonal, False)
+    _sweep(near, step, diagonal, True)
     return near
 
 
-def _sweep(near: np.ndarray, step: np.float32) -> None:
-    diagonal = np.float32(np.sqrt(2)) * step
-    ramp = np.arange(near.shape[1], dtype=np.float32) * step
-    for y in range(len(near)):
-        row = near[y]
-        if y:
-            above = near[y - 1]
-            np.minimum(row, above + step, out=row)
-            np.minimum(row[1:], above[:-1] + diagonal, out=row[1:])
-            np.minimum(row[:-1], above[1:] + diagonal, out=row[:-1])
-        np.minimum(row, np.minimum.accumulate(row - ramp) + ramp, out=row)
-        np.minimum(row, (np.minimum.accumulate((row + ramp)[::-1])[::-1]) - ramp, out=row)
+@compiled
+def _sweep(near: np.ndarray, step: np.float32, diagonal: np.float32, up: bool) -> None:
+    height, width = near.shape
+    for i in range(height):
+        row = near[height - 1 - i if up else i]
+        if i:
+            above = near[height - i if up else i - 1]
+            for x in range(width):
+                row[x] = min(row[x], above[x] + step)
+            for x in range(1, width):
+                row[x] = min(row[x], above[x - 1] + diagonal)
+            for x in range(width - 1):
+                row[x] = min(row[x], above[x + 1] + diagonal)
+        for x in range(1, width):
+            row[x] = min(row[x], row[x - 1] + step)
+        for x in range(width - 2, -1, -1):
+            row[x] = min(row[x], row[x + 1] + step)

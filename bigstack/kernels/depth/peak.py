@@ -5,8 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from bigstack.kernels.jit import compiled, log32
+
 _TRUST = 16.0  # squared signal-to-noise at which energy and posterior count alike
-_SMOOTH = 3.0
+_SMOOTH, _REACH = 3.0, 9  # Gaussian that energies are smoothed by, and where it ends, pixels
+_ROWS, _COLUMNS = 32, 64  # of the pieces that are smoothed where a label asks for them
 _FLOOR = 0.3
 _SAMPLES = 60.0  # independent values of energy in the windows of both smoothings
 _LOOSE = 5.0  # frames; more is as good as knowing nothing
@@ -52,25 +55,67 @@ def _spread(excess: np.ndarray, bend: np.ndarray) -> np.ndarray:
 
 
 def _sharpness(energy: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """Logarithm of the smoothed energy before, at and after `middle` (3, y, x), frame by frame."""
+    """Logarithm of the smoothed energy before, at and after `middle` (3, y, x)."""
     found = np.empty((3, *middle.shape), np.float32)
+    taps = cv2.getGaussianKernel(2 * _REACH + 1, _SMOOTH).ravel()[_REACH:].astype(np.float32)
+    pad = (_REACH,) * 4
     for z, layer in enumerate(energy):
-        smooth = _smooth_log(layer)
-        for part, offset in zip(found, (-1, 0, 1), strict=True):
-            np.copyto(part, smooth, where=middle + offset == z)
+        padded = cv2.copyMakeBorder(layer, *pad, cv2.BORDER_REFLECT_101)
+        _smooth_where(padded, taps, middle, z, np.float32(_FLOOR), found)
     return found
 
 
-def _smooth_log(layer: np.ndarray) -> np.ndarray:
-    excess = np.maximum(layer - np.float32(1), 0)
-    smooth: np.ndarray = cv2.GaussianBlur(excess, (0, 0), _SMOOTH)
-    return np.log(smooth + np.float32(_FLOOR))
+@compiled
+def _smooth_where(
+    padded: np.ndarray, taps: np.ndarray, middle: np.ndarray, z: int, floor: np.float32, out: np.ndarray
+) -> None:
+    """Fill in frame `z` where it is wanted: only there is it worth smoothing."""
+    height, width = middle.shape
+    reach = taps.shape[0] - 1
+    down = np.empty((_ROWS, _COLUMNS + 2 * reach), np.float32)
+    smooth = np.empty(_COLUMNS, np.float32)
+    for top in range(0, height, _ROWS):
+        for left in range(0, width, _COLUMNS):
+            rows, columns = min(_ROWS, height - top), min(_COLUMNS, width - left)
+            wanted = False
+            for y in range(top, top + rows):
+                for x in range(left, left + columns):
+                    wanted |= abs(middle[y, x] - z) <= 1
+            if not wanted:
+                continue
+            for y in range(rows):
+                to = down[y, : columns + 2 * reach]
+                to[:] = 0
+                for k in range(-reach, reach + 1):
+                    tap, row = taps[abs(k)], padded[top + y + reach + k, left : left + columns + 2 * reach]
+                    for x in range(columns + 2 * reach):
+                        to[x] += tap * max(row[x] - np.float32(1), np.float32(0))
+            for y in range(rows):
+                smooth[:] = floor
+                for k in range(2 * reach + 1):
+                    tap, row = taps[abs(k - reach)], down[y, k : k + columns]
+                    for x in range(columns):
+                        smooth[x] += tap * row[x]
+                for x in range(columns):
+                    offset = z - middle[top + y, left + x] + 1
+                    if 0 <= offset <= 2:
+                        out[offset, top + y, left + x] = log32(smooth[x])
 
 
 def _triple(volume: np.ndarray, middle: np.ndarray) -> np.ndarray:
     """Values of the frames before, at and after `middle` (3, y, x)."""
-    at = np.stack([middle - 1, middle, middle + 1])
-    return np.take_along_axis(volume, at, axis=0)
+    found = np.empty((3, *middle.shape), np.float32)
+    _gather_triple(volume, middle, found)
+    return found
+
+
+@compiled
+def _gather_triple(volume: np.ndarray, middle: np.ndarray, out: np.ndarray) -> None:
+    height, width = middle.shape
+    for y in range(height):
+        for x in range(width):
+            for k in range(3):
+                out[k, y, x] = volume[middle[y, x] + k - 1, y, x]
 
 
 def _vertex(triple: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 
 from bigstack.kernels.depth.noise import PRE_SIGMA, laplacian_gain
+from bigstack.kernels.depth.tree_loops import add_log, joint_likelihood, likelihood, pooled_laplacian, prior
+from bigstack.kernels.depth.volumes import largest
 
 LEVELS = 6
 WINDOW = 1.2
@@ -33,6 +35,8 @@ class Evidence:
     """Squared Laplacian over that of noise, pooled, (z, y, x) float32: 1 where there is only noise."""
     snr: np.ndarray
     """Largest excess of pooled energy over noise at any level (y, x) float32."""
+    peak: np.ndarray
+    """Largest energy of all frames (y, x) float32."""
 
 
 def gather(lumas: np.ndarray, sigma: float, invalid: np.ndarray | None = None) -> Evidence:
@@ -50,11 +54,12 @@ def gather(lumas: np.ndarray, sigma: float, invalid: np.ndarray | None = None) -
     levels = level_count(lumas.shape[1:])
     energies = _energies(lumas, sigma, levels, invalid)
     likelihoods = _climb(energies)
-    snr = _strongest(energies)
+    peaks = [largest(energy) for energy in energies]
+    del energies[1:]
     posterior = likelihoods.pop()
     while likelihoods:
         posterior = _descend(posterior, likelihoods.pop())
-    return Evidence(posterior, energies[0], snr)
+    return Evidence(posterior, energies[0], _strongest(peaks), peaks[0])
 
 
 def level_count(shape: tuple[int, ...]) -> int:
@@ -74,54 +79,48 @@ def _energies(lumas: np.ndarray, sigma: float, levels: int, invalid: np.ndarray 
             if level:
                 low = cv2.pyrDown(low)
                 bad = None if bad is None else cv2.dilate(bad, np.ones((5, 5), np.uint8))[::2, ::2].copy()
-            focus = _energy(low, sigma * sigma * laplacian_gain(level))
+            focus = found[level][z]
+            _energy(low, sigma * sigma * laplacian_gain(level), focus)
             if bad is not None:
                 focus[cv2.dilate(bad, np.ones((7, 7), np.uint8)) > 0] = 0
-            found[level][z] = focus
     return found
 
 
-def _energy(low: np.ndarray, noise: float) -> np.ndarray:
-    smooth = cv2.GaussianBlur(low, (5, 5), PRE_SIGMA)
-    edges: np.ndarray = cv2.Laplacian(smooth, cv2.CV_32F)
-    np.multiply(edges, edges, out=edges)
-    np.multiply(edges, np.float32(1 / noise), out=edges)
-    return cv2.GaussianBlur(edges, (7, 7), WINDOW)
+def _energy(low: np.ndarray, noise: float, out: np.ndarray) -> None:
+    padded = cv2.copyMakeBorder(low, 6, 6, 6, 6, cv2.BORDER_REFLECT_101)
+    pooled_laplacian(padded, _half(5, PRE_SIGMA), _half(7, WINDOW), np.float32(1 / noise), out)
 
 
-def log_likelihood(energy: np.ndarray, samples: float) -> np.ndarray:
-    """Logarithm of the likelihood that the frame is the sharp one, from its energy over noise."""
-    excess = energy - np.float32(1)
-    np.maximum(excess, 0, out=excess)
-    excess += np.float32(2.5 / np.sqrt(samples))
-    np.log(excess, out=excess)
-    return np.multiply(excess, np.float32(2), out=excess)
+def _half(taps: int, sigma: float) -> np.ndarray:
+    """Taps of a Gaussian from its middle on."""
+    return cv2.getGaussianKernel(taps, sigma).ravel()[taps // 2 :].astype(np.float32)
+
+
+def _floor(samples: float) -> np.float32:
+    """What noise alone gives of energy, in the mean of so many independent values."""
+    return np.float32(2.5 / np.sqrt(samples))
 
 
 def _climb(energies: list[np.ndarray]) -> list[np.ndarray]:
     """Log likelihoods of every level, each with what finer levels found."""
-    found = []
+    finest = np.empty_like(energies[0])
+    likelihood(energies[0], _floor(_SAMPLES), finest)
+    found = [finest]
+    weights = np.array([_OWN, _POOLED, _VOTES * _SHARPER], np.float32)
     pooled, samples = energies[0], _SAMPLES
-    for level, energy in enumerate(energies):
-        own = log_likelihood(energy, _SAMPLES)
-        if level == 0:
-            found.append(own)
-            continue
+    for energy in energies[1:]:
         pooled, samples = _down(pooled), min(3 * samples, 64.0)
-        votes = _down(found[-1])
-        votes *= 1.5
-        votes -= votes.max(axis=0)
-        own *= _OWN
-        own += np.float32(_POOLED) * log_likelihood(pooled, samples)
-        own += np.float32(_VOTES) * votes
-        found.append(own)
+        votes, joint = _down(found[-1]), np.empty_like(energy)
+        floors = np.array([_floor(_SAMPLES), _floor(samples)])
+        joint_likelihood(energy, pooled, votes, floors, weights, joint)
+        found.append(joint)
     return found
 
 
-def _strongest(energies: list[np.ndarray]) -> np.ndarray:
+def _strongest(peaks: list[np.ndarray]) -> np.ndarray:
     best: np.ndarray | None = None
-    for energy in reversed(energies):
-        peak = energy.max(axis=0) - np.float32(1)
+    for energy in reversed(peaks):
+        peak = energy - np.float32(1)
         best = peak if best is None else np.maximum(peak, _up(best, peak.shape))
     assert best is not None
     return np.maximum(best, 0)
@@ -129,16 +128,9 @@ def _strongest(energies: list[np.ndarray]) -> np.ndarray:
 
 def _descend(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
     """Add to the finer level's log likelihood what the coarser one takes for probable."""
-    prior = softmax(coarse, _SHARPER)
-    smooth = np.float32(_STAY[1]) * prior
-    if len(prior) > 1:
-        smooth[1:] += np.float32(_STAY[0]) * prior[:-1]
-        smooth[:-1] += np.float32(_STAY[2]) * prior[1:]
-    smooth += np.float32(_DOUBT / len(prior))
-    for z, layer in enumerate(smooth):
-        up = _up(layer, fine.shape[1:])
-        np.log(up, out=up)
-        fine[z] += up
+    prior(coarse, np.float32(_SHARPER), np.array(_STAY, np.float32), np.float32(_DOUBT / len(coarse)))
+    for layer, out in zip(coarse, fine, strict=True):
+        add_log(_up(layer, fine.shape[1:]), out)
     return fine
 
 

@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 
 from bigstack.kernels.depth.tree import Evidence
+from bigstack.kernels.depth.volumes import shares
 
 _SOFT = 0.4  # power of the posterior: levels share their evidence, which makes it too sure of itself
+_NEAR = 1.5  # frames
 _WINDOWS = (5, 17)  # pixels a side in which depths are compared
 TERMS = (0.01074, 0.00201, 0.02719, 0.42406, 0.03439, 0.13046, 0.00855)
 """Weights of `terms` and of a constant, fitted to rendered scenes."""
@@ -26,19 +28,16 @@ def terms(evidence: Evidence, depth: np.ndarray, first: np.ndarray, spread: np.n
         np.square(spread),
         np.square(depth - first),
         *(_variance(depth, side) for side in _WINDOWS),
-        1 / (1 + np.maximum(evidence.energy.max(axis=0) - 1, 0)),
+        1 / (1 + np.maximum(evidence.peak - 1, 0)),
         np.ones_like(depth),
     ]
 
 
 def posterior_variance(log: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Mean square distance of the posterior (y, x) from the depth."""
-    best, total, sum_of_squares = log.max(axis=0), np.zeros_like(depth), np.zeros_like(depth)
-    for z, layer in enumerate(log):
-        share = np.exp((layer - best) * np.float32(_SOFT))
-        total += share
-        sum_of_squares += share * np.square(np.float32(z) - depth)
-    return sum_of_squares / total
+    variance, near = np.empty(depth.shape, np.float32), np.empty(depth.shape, np.float32)
+    shares(log, np.asarray(depth, np.float32), np.float32(_SOFT), np.float32(_NEAR), variance, near)
+    return variance
 
 
 def _variance(depth: np.ndarray, side: int) -> np.ndarray:
@@ -67,9 +66,6 @@ def deviation(evidence: Evidence, depth: np.ndarray, first: np.ndarray, spread: 
 
 def confidence(log: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Return the share of the posterior (y, x) float32 that lies within 1.5 frames of the depth."""
-    best, total, near = log.max(axis=0), np.zeros_like(depth), np.zeros_like(depth)
-    for z, layer in enumerate(log):
-        share = np.exp((layer - best) * np.float32(_SOFT))
-        total += share
-        near += share * (np.abs(np.float32(z) - depth) <= np.float32(1.5))
-    return np.clip(near / total, 0, 1)
+    variance, near = np.empty(depth.shape, np.float32), np.empty(depth.shape, np.float32)
+    shares(log, np.asarray(depth, np.float32), np.float32(_SOFT), np.float32(_NEAR), variance, near)
+    return np.clip(near, 0, 1)
