@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bigstack.io.open import open_stack as open_stack
     from bigstack.jobs.detect import detect_focus_regions as detect_focus_regions
     from bigstack.jobs.detect_folder import detect_folder as detect_folder
+    from bigstack.jobs.layers import write_layers as write_layers
     from bigstack.jobs.write import write_image as write_image
 
 _HOMES = {
@@ -56,6 +57,7 @@ _HOMES = {
     "open_stack": "bigstack.io.open",
     "sharpness": "bigstack.focus",
     "write_image": "bigstack.jobs.write",
+    "write_layers": "bigstack.jobs.layers",
 }
 
 __all__ = [
@@ -82,6 +84,7 @@ __all__ = [
     "sharpness",
     "synthetic",
     "write_image",
+    "write_layers",
 ]
 
 

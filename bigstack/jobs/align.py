@@ -99,7 +99,7 @@ def aligned_by(stack: Any, options: AlignOptions, *, overwrite: bool = False) ->
         method: Any = options.method
         alignment = estimate_alignment(stack, method=method, **options.estimate)
     else:
-        alignment = _read(options.alignment)
+        alignment = read_alignment(options.alignment)
     if options.save is not None:
         put_files({options.save: alignment.to_json().encode()}, overwrite=overwrite)
     return apply_alignment(stack, alignment, **options.apply), alignment
@@ -135,7 +135,8 @@ def _check_save(options: AlignOptions, overwrite: bool) -> None:
         raise InputError(f"cannot write {options.save}: its folder does not exist; create it first")
 
 
-def _read(path: Path) -> Any:
+def read_alignment(path: Path) -> Any:
+    """Read an alignment that was saved as JSON."""
     from bigstack.errors import StackError
     from bigstack.geometry.alignment import Alignment
 

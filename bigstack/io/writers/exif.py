@@ -34,6 +34,8 @@ class Entry:
     type: int
     count: int
     value: bytes
+    place: int = 0
+    """Where in the file the value lies already; `value` is empty then."""
 
 
 class _Damaged(ValueError):

@@ -39,6 +39,11 @@ def blob(tag: int, value: bytes) -> Entry:
     return Entry(tag, UNDEFINED, len(value), value)
 
 
+def placed(tag: int, place: int, length: int) -> Entry:
+    """Field of bytes that have been written to the file at `place`."""
+    return Entry(tag, UNDEFINED, length, b"", place)
+
+
 def rational(tag: int, value: float) -> Entry:
     """Field of one fraction of two 32-bit numbers, as near to `value` as they can be."""
     limit = 2**32 - 1
@@ -90,7 +95,9 @@ class TiffFile:
         table = []
         for entry in sorted(entries, key=lambda e: e.tag):
             value = entry.value
-            if len(value) > inline:
+            if entry.place:
+                value = struct.pack("<" + place, entry.place)
+            elif len(value) > inline:
                 value = struct.pack("<" + place, self.append(value))
             number = struct.pack("<HH" + place, entry.tag, entry.type, entry.count)
             table.append(number + value.ljust(inline, b"\0"))
