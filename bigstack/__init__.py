@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from bigstack.jobs.detect import detect_focus_regions as detect_focus_regions
     from bigstack.jobs.detect_folder import detect_folder as detect_folder
     from bigstack.jobs.layers import write_layers as write_layers
+    from bigstack.jobs.recipe import Job as Job
     from bigstack.jobs.write import write_image as write_image
 
 _HOMES = {
+    "Job": "bigstack.jobs.recipe",
     "apply_alignment": "bigstack.align",
     "apply_correction": "bigstack.correct",
     "best_frame": "bigstack.focus",
@@ -61,6 +63,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Job",
     "__version__",
     "apply_alignment",
     "apply_correction",

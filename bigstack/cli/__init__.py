@@ -16,8 +16,10 @@ from bigstack.cli.density import density
 from bigstack.cli.depth import depth
 from bigstack.cli.focus import focus
 from bigstack.cli.info import info
+from bigstack.cli.job import job
 from bigstack.cli.layers import layers
 from bigstack.cli.plan import plan
+from bigstack.cli.run import run
 from bigstack.cli.stack import stack
 
 
@@ -27,7 +29,7 @@ def cli() -> None:
     """Focus stacking and depth from focus for image stacks that outgrow memory."""
 
 
-for command in (stack, depth, info, plan, convert, align, correct, focus, density, layers, demo):
+for command in (stack, run, job, depth, info, plan, convert, align, correct, focus, density, layers, demo):
     cli.add_command(command)
 
 

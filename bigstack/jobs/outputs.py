@@ -1,0 +1,219 @@
+"""What a step of a job writes: images, the stack as it is then, or what it found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bigstack.errors import InputError
+from bigstack.jobs import results
+from bigstack.jobs.cache import digest
+from bigstack.jobs.check import Node
+from bigstack.jobs.flow import Flow
+from bigstack.jobs.record import check_replaceable, differences, is_current, write_record
+
+Watch = Callable[[Any], None]
+
+HASHED = 4 * 10**9
+"""Bytes of an output up to which its record has its hash: hashing means reading it once more."""
+
+
+@dataclass
+class How:
+    """Where and how a step runs and writes; a `bigstack.jobs.results.Running`."""
+
+    memory_limit: int = 2 * 10**9
+    workers: int | None = None
+    processes: bool = False
+    scheduler: str | None = None
+    scheduler_file: Path | None = None
+    tile: int | None = None
+    overwrite: bool = True
+    """What may be replaced has been found out before; an unfinished output of other options must not stop."""
+    ngff: str | None = None
+    compression: str | None = None
+    quality: int | None = None
+
+
+def how_of(flow: Flow, paths: Mapping[str, Path]) -> How:
+    """How a step runs; options of formats only where one of its outputs takes them."""
+    from bigstack.engine.plan import parse_bytes
+    from bigstack.io.writers import sink_options
+
+    running = dict(flow.checked.running)
+    if "memory_limit" in running:
+        running["memory_limit"] = parse_bytes(running["memory_limit"])
+    images = [path for path in paths.values() if path.suffix != ".json"]
+    takes = {name for path in images for name in sink_options(path)}
+    formats = {
+        name: value
+        for name, value in flow.checked.formats.items()
+        if ("version" if name == "ngff" else name) in takes
+    }
+    return How(**running, **formats)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something that a step writes."""
+
+    node: Node
+    paths: dict[str, Path]
+    """Variables, or "stack" or "estimate", and where they go; the first is the main one."""
+
+    @property
+    def main(self) -> Path:
+        """Path of the main output."""
+        return next(iter(self.paths.values()))
+
+    def key(self, flow: Flow) -> str:
+        """What the outputs depend on, formats included."""
+        how = how_of(flow, self.paths)
+        formats = [how.ngff, how.compression, how.quality]
+        return digest([flow.key(self.node.name), [*self.paths], formats, type(self).__name__])
+
+    def is_current(self, flow: Flow) -> bool:
+        """Whether it is there already, as it would be made."""
+        return is_current(self.main, self.paths, self.key(flow))
+
+    def run(self, flow: Flow, *, overwrite: bool, watch: Watch) -> list[str]:
+        """Make it and its record; gives notes for the user."""
+        waiting = [path for path in self.paths.values() if flow.cache.under_way(path)]
+        if not overwrite and not waiting:
+            check_replaceable(self.main, self.paths)
+        self._check(flow)
+        started = time.perf_counter()
+        with flow.cache.replacing(self.paths.values()):
+            self._write(flow, watch)
+            self._record(flow, started)
+        return differences(flow.checked.job, self.paths) if self._hashed() else []
+
+    def _record(self, flow: Flow, started: float) -> None:
+        flow.timings[f"write {self.node.name}"] = time.perf_counter() - started
+        write_record(
+            self.main,
+            self.paths,
+            job=flow.job_for(self.node),
+            key=self.key(flow),
+            inputs=flow.inputs,
+            estimates=flow.estimates(self.node.name),
+            audit=flow.opened.attrs.get("audit", {}),
+            timings=flow.timings,
+            hashed=self._hashed(),
+        )
+
+    def _hashed(self) -> bool:
+        return sum(_size(path) for path in self.paths.values()) <= HASHED
+
+    def _check(self, flow: Flow) -> None:
+        """Refuse what cannot be, before the work."""
+
+    def _write(self, flow: Flow, watch: Watch) -> None:
+        raise NotImplementedError
+
+
+class Images(Work):
+    """Images of a step that fuses or finds depth."""
+
+    def _check(self, flow: Flow) -> None:
+        results.check_paths(self.paths, overwrite=True)
+        if not isinstance(flow.given.paths, list):
+            results.check_among(self.paths, flow.given.paths, flow.opened.attrs["files"])
+
+    def _write(self, flow: Flow, watch: Watch) -> None:
+        from bigstack.io.record import RunRecord
+
+        stack = flow.stack(self.node.sources[0])
+        how = how_of(flow, self.paths)
+        kind = self.node.kind
+        ready = results.prepare(
+            lambda layout: _masks_as_pixels(_build(self.node, stack, layout)),
+            self.paths,
+            how,
+            RunRecord.of("job", flow.opened.attrs["files"], {"key": self.key(flow)}),
+            frames=stack.sizes["z"],
+            size=max(stack.shape[1:3]),
+            absent=lambda name: (
+                f"step {self.node.name!r} ({kind.name}) gives no {name}; take it out of outputs"
+            ),
+        )
+        results.write(ready, how, watch=watch)
+
+
+class Kept(Work):
+    """The stack as it is after a step."""
+
+    def _write(self, flow: Flow, watch: Watch) -> None:
+        from bigstack.jobs.stack_output import write_stack
+
+        write_stack(
+            flow.stack(self.node.name), self.main, how_of(flow, self.paths), key=self.key(flow), watch=watch
+        )
+
+
+class Found(Work):
+    """What a step measured, as JSON."""
+
+    def _write(self, flow: Flow, watch: Watch) -> None:
+        from bigstack.io.corrections import put_files
+
+        put_files({self.main: (flow.value(self.node.name).to_json() + "\n").encode()}, overwrite=True)
+
+
+def works(flow: Flow, node: Node) -> Iterator[Work]:
+    """What a step writes."""
+    naming = flow.naming(node)
+    if node.kind.gives == "image":
+        work = Images(node, _image_paths(node, naming))
+        flow.images[node.name] = work.main
+        yield work
+    if node.options.get("save"):
+        yield Found(node, {"estimate": naming.path("", plain=True, ending="json")})
+    if node.step.keep:
+        ending = naming.given["format"] if "format" in node.step.naming else "ome.zarr"
+        yield Kept(node, {"stack": naming.path("", plain=True, ending=ending)})
+
+
+def intermediate(flow: Flow, node: Node, *, watch: Watch) -> Any:
+    """The stack of a step that is computed into a store once, for those after it to read."""
+    raise InputError(f"step {node.name!r} gives no stack")
+
+
+def _image_paths(node: Node, naming: Any) -> dict[str, Path]:
+    first = node.kind.variables[0]
+    wanted = node.options.get("outputs") or [first]
+    if isinstance(wanted, Mapping):
+        return {name: naming.named(text, name) for name, text in wanted.items()}
+    if len(set(wanted)) < len(wanted):
+        raise InputError(f"step {node.name!r}: outputs names a variable twice: {', '.join(wanted)}")
+    return {name: naming.path(name, plain=name == first) for name in wanted}
+
+
+def _build(node: Node, stack: Any, layout: Any) -> Any:
+    options = {name: value for name, value in node.options.items() if name != "outputs"}
+    if node.kind.name == "depth":
+        from bigstack.depth import depth_by
+
+        return depth_by(stack, layout, **options)
+    from bigstack.fusion import fuse_by
+
+    return fuse_by(stack, layout, **options)
+
+
+def _masks_as_pixels(dataset: Any) -> Any:
+    """True and False as 255 and 0, which images can hold."""
+    changed = {
+        name: array.copy(data=array.data.astype("uint8") * 255)
+        for name, array in dataset.data_vars.items()
+        if array.dtype == bool
+    }
+    return dataset.assign(changed)
+
+
+def _size(path: Path) -> int:
+    from bigstack.io.record import InputRecord
+
+    return InputRecord.of(path).size
