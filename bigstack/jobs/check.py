@@ -42,7 +42,7 @@ class Checked:
     """Options of `open_stack`."""
     running: Mapping[str, Any]
     formats: Mapping[str, Any]
-    """`compression`, `quality` and `ngff` of outputs."""
+    """`FORMAT_OPTIONS` of outputs."""
 
     def node(self, name: str) -> Node:
         """The step of that name."""
@@ -71,9 +71,19 @@ OUTPUT_OPTIONS: dict[str, Option] = {
         Option("compression", str | None, None, "Compression of TIFF and Zarr outputs."),
         Option("quality", int | None, None, "Quality of JPEG outputs, 1 to 100."),
         Option("ngff", Literal["0.5", "0.4"] | None, None, "OME-Zarr version."),
+        Option(
+            "metadata_from",
+            str | int | None,
+            None,
+            "Whose EXIF, XMP and profile outputs get: reference, first, middle, last, a number or a file.",
+        ),
+        Option("keep_gps", bool, False, "Whether outputs keep the place the pictures were taken at."),
     )
 }
 """What a job's [output] may say."""
+
+FORMAT_OPTIONS = ("compression", "quality", "ngff", "metadata_from", "keep_gps")
+"""Options of [output] that say what is in the files, beside the pixels."""
 
 RUN_OPTIONS: dict[str, Option] = {
     option.name: option
@@ -112,7 +122,7 @@ def check_job(job: Job) -> Checked:
         raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} things are wrong:{several}")
     for name in ("path", "name", "split"):
         reading.pop(name, None)
-    formats: dict[str, Any] = {n: target[n] for n in ("compression", "quality", "ngff") if n in target}
+    formats = {name: target[name] for name in FORMAT_OPTIONS if target.get(name) is not None}
     return Checked(job, tuple(nodes), reading, running, formats)
 
 

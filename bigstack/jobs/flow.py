@@ -190,10 +190,16 @@ class Flow:
         steps = [self._portable(each, keep=each.name == node.name) for each in self.needs(node.name)]
         return Job(
             {"path": listed, **reading, "name": self.given.name},
-            {**job.output, "folder": str(self.folder)},
+            {**job.output, "folder": str(self.folder)} | self._metadata(job),
             steps,
             {name: value for name, value in job.run_options.items() if not name.startswith("scheduler")},
         )
+
+    def _metadata(self, job: Job) -> dict[str, str]:
+        """The file that metadata comes from, from wherever the record is run."""
+        wanted = str(job.output.get("metadata_from", ""))
+        path = job.path(wanted)
+        return {"metadata_from": str(path)} if wanted and path.is_file() else {}
 
     def _portable(self, node: Node, *, keep: bool) -> Any:
         options: dict[str, Any] = dict(node.step.options)

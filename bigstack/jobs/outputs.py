@@ -13,6 +13,7 @@ from bigstack.jobs import results
 from bigstack.jobs.cache import digest
 from bigstack.jobs.check import Node
 from bigstack.jobs.flow import Flow
+from bigstack.jobs.metadata import PLACES, carry_metadata
 from bigstack.jobs.record import check_replaceable, differences, is_current, write_record
 
 Watch = Callable[[Any], None]
@@ -36,6 +37,7 @@ class How:
     ngff: str | None = None
     compression: str | None = None
     quality: int | None = None
+    keep_gps: bool = False
 
 
 def how_of(flow: Flow, paths: Mapping[str, Path]) -> How:
@@ -51,7 +53,7 @@ def how_of(flow: Flow, paths: Mapping[str, Path]) -> How:
     formats = {
         name: value
         for name, value in flow.checked.formats.items()
-        if ("version" if name == "ngff" else name) in takes
+        if name == "keep_gps" or ("version" if name == "ngff" else name) in takes
     }
     return How(**running, **formats)
 
@@ -72,7 +74,7 @@ class Work:
     def key(self, flow: Flow) -> str:
         """What the outputs depend on, formats included."""
         how = how_of(flow, self.paths)
-        formats = [how.ngff, how.compression, how.quality]
+        formats = [how.ngff, how.compression, how.quality, how.keep_gps, self._metadata_from(flow)]
         return digest([flow.key(self.node.name), [*self.paths], formats, type(self).__name__])
 
     def is_current(self, flow: Flow) -> bool:
@@ -105,6 +107,12 @@ class Work:
             hashed=self._hashed(),
         )
 
+    def _metadata_from(self, flow: Flow) -> str | None:
+        wanted = flow.checked.formats.get("metadata_from")
+        if wanted is None or str(wanted) in PLACES or str(wanted).lstrip("-").isdecimal():
+            return None if wanted is None else str(wanted)
+        return str(flow.checked.job.path(wanted))
+
     def _hashed(self) -> bool:
         return sum(_size(path) for path in self.paths.values()) <= HASHED
 
@@ -126,7 +134,11 @@ class Images(Work):
     def _write(self, flow: Flow, watch: Watch) -> None:
         from bigstack.io.record import RunRecord
 
+        wanted = self._metadata_from(flow)
+        carry_metadata(flow.opened, wanted)  # a frame that there is not is told before the work
         stack = flow.stack(self.node.sources[0])
+        corrections = [flow.value(node.name) for node in flow.needs(self.node.name) if node.kind.estimates]
+        stack = carry_metadata(stack, wanted, corrections, flow.opened)
         how = how_of(flow, self.paths)
         kind = self.node.kind
         ready = results.prepare(

@@ -281,6 +281,33 @@ def test_split_by_count_and_by_time(tmp_path):
         Job({"path": folder, "split": "often"}, out).add("fuse").run()
 
 
+def test_metadata_is_that_of_the_frame_asked_for(tmp_path):
+    from PIL import Image
+
+    folder = write_frames(tmp_path / "photos", 3, 3)
+    for z in range(3):
+        exif = Image.Exif()
+        exif[271], exif[272] = "Maker", f"Model {z}"
+        with Image.open(folder / f"f{z}.png") as image:
+            image.save(folder / f"f{z}.jpg", exif=exif)
+        (folder / f"f{z}.png").unlink()
+    job = (
+        Job(folder, {"folder": tmp_path / "out", "format": "jpg"}).add("align", reference="last").add("fuse")
+    )
+
+    def model():
+        with Image.open(tmp_path / "out" / "photos-fuse.jpg") as image:
+            return image.getexif()[272]
+
+    job.run()
+    assert model() == "Model 2"
+    job = job.set({"output.metadata_from": 1})
+    assert states(job.run()) == {"fuse": "done"}
+    assert model() == "Model 1"
+    with pytest.raises(InputError, match="metadata-from 9"):
+        job.set({"output.metadata_from": 9}).run()
+
+
 def test_missing_things(photos, tmp_path):
     with pytest.raises(StackError, match="does not exist"):
         Job(tmp_path / "no", tmp_path / "out").add("fuse").run()
