@@ -31,10 +31,13 @@ from bigstack.kernels.focus.rdf import (
     linear_enlarge,
     normalized,
     rdf_scales,
+    ring_powers,
     scaled_radii,
 )
 from bigstack.kernels.luminance import luminance
-from bigstack.kernels.percentile import median, percentiles
+from bigstack.kernels.percentile import median, percentiles, percentiles_of_each
+
+_PIECE = 1 << 18  # pixels of a band; of fewer, threads wait for each other more than caches save
 
 
 class FocusRegions(TypedDict):
@@ -162,14 +165,16 @@ def detection_of(options: dict[str, Any]) -> Detection:
 
 
 class _Bands:
-    """Runs a function over bands of rows, by all threads."""
+    """Runs a function over bands of rows, by all threads; one a thread, or of about so many `pixels`."""
 
     def __init__(self, pool: ThreadPoolExecutor, workers: int) -> None:
         self.pool = pool
         self.workers = workers
 
-    def __call__(self, function: Callable[[Tile], None], shape: tuple[int, int]) -> None:
-        rows = max(1, -(-shape[0] // self.workers))
+    def __call__(
+        self, function: Callable[[Tile], None], shape: tuple[int, int], pixels: int | None = None
+    ) -> None:
+        rows = max(1, -(-shape[0] // self.workers) if pixels is None else pixels // shape[1])
         bands = Tile(0, shape[0], 0, shape[1]).split(rows, shape[1])
         for _ in self.pool.map(function, bands):
             pass
@@ -212,36 +217,40 @@ def _fuse(grey: np.ndarray, detection: Detection, bands: _Bands) -> tuple[list[n
     reduced = area_reduce(grey, detection.downsample)
     shape = reduced.shape
     scales = [np.empty(shape, np.float32) for _ in pairs]
-    reach = max(outer for _, outer in pairs)
 
     def measure(band: Tile) -> None:
-        outer = band.pad(reach, within=shape)
-        window = reduced[outer.slices]
-        found = rdf_scales(window, pairs, power=detection.power, border=detection.border)
-        for scale, part in zip(scales, found, strict=True):
-            scale[band.slices] = part[band.inside(outer)]
+        rows = slice(band.y0, band.y1)
+        parts = [scale[rows] for scale in scales]
+        ring_powers(reduced, pairs, power=detection.power, border=detection.border, rows=rows, out=parts)
 
-    bands(measure, shape)
-    statistics = [_statistics(scale, detection.normalize, bands) for scale in scales]
-    fused = np.zeros(shape, np.float32)
+    bands(measure, shape, _PIECE)
+    statistics = _statistics(scales, detection.normalize, bands)
+    fused = np.empty(shape, np.float32)
 
     def add(band: Tile) -> None:
-        for scale, numbers in zip(scales, statistics, strict=True):
-            fused[band.slices] += normalized(scale[band.slices], detection.normalize, numbers)
+        total = fused[band.slices]
+        total[...] = normalized(scales[0][band.slices], detection.normalize, statistics[0])
+        for scale, numbers in zip(scales[1:], statistics[1:], strict=True):
+            total += normalized(scale[band.slices], detection.normalize, numbers)
 
-    bands(add, shape)
+    bands(add, shape, _PIECE)
     whole = grey.shape
     enlarged = [linear_enlarge(values, detection.downsample, whole) for values in (*scales, fused)]
     return enlarged[:-1], enlarged[-1]
 
 
-def _statistics(scale: np.ndarray, normalize: str, bands: _Bands) -> tuple[float, ...]:
+def _statistics(scales: list[np.ndarray], normalize: str, bands: _Bands) -> list[tuple[float, ...]]:
+    """What normalisation needs of each scale."""
+    run = bands.pool.map
     if normalize == "p99":
-        return tuple(percentiles(scale, [99], run=bands.pool.map))
+        return [tuple(found) for found in percentiles_of_each(scales, [99], run=run)]
     if normalize == "mad":
-        middle = median(scale, run=bands.pool.map)
-        return middle, median(np.abs(scale - np.float32(middle)), run=bands.pool.map)
-    return ()
+        middles = [median(scale, run=run) for scale in scales]
+        return [
+            (middle, median(np.abs(scale - np.float32(middle)), run=run))
+            for scale, middle in zip(scales, middles, strict=True)
+        ]
+    return [()] * len(scales)
 
 
 def _density(fused: np.ndarray, detection: Detection, bands: _Bands) -> tuple[np.ndarray, float]:
@@ -259,7 +268,7 @@ def _density(fused: np.ndarray, detection: Detection, bands: _Bands) -> tuple[np
         part = scale_density(density[band.slices], clip, highest, normalize=detection.normalize_density)
         density[band.slices] = part
 
-    bands(finish, density.shape)
+    bands(finish, density.shape, _PIECE)
     return density, threshold
 
 
@@ -274,7 +283,8 @@ def _smoothed(
     def smooth(band: Tile) -> None:
         outer = band.pad(reach, within=fused.shape)
         marks = impulses(fused[outer.slices], threshold, strength)
-        density[band.slices] = gaussian_density(marks, bandwidth, strength or 1.0)[band.inside(outer)]
+        rows, _ = band.inside(outer)
+        gaussian_density(marks, bandwidth, strength or 1.0, rows=rows, out=density[band.slices])
 
     bands(smooth, fused.shape)
     return density

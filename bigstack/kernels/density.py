@@ -74,7 +74,14 @@ def _at_least(threshold: float) -> np.float32:
     return near if float(near) >= threshold else np.nextafter(near, np.float32(np.inf))
 
 
-def gaussian_density(marks: np.ndarray, bandwidth: float, unit: float = 1.0) -> np.ndarray:
+def gaussian_density(
+    marks: np.ndarray,
+    bandwidth: float,
+    unit: float = 1.0,
+    *,
+    rows: slice | None = None,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     """Smooth impulses by a Gaussian, zero outside the image; its integral is that of the impulses.
 
     Parameters
@@ -86,6 +93,10 @@ def gaussian_density(marks: np.ndarray, bandwidth: float, unit: float = 1.0) -> 
         (`density_by_levels`), which costs no more for wider ones.
     unit
         What an impulse of 1 stands for.
+    rows
+        Rows of the result that are wanted, all when not given.
+    out
+        float32 (rows, x) to write to.
 
     Returns
     -------
@@ -96,10 +107,14 @@ def gaussian_density(marks: np.ndarray, bandwidth: float, unit: float = 1.0) -> 
     >>> round(float(gaussian_density(np.ones((99, 99), np.uint8), 5.0)[49, 49]), 6)
     1.0
     """
+    rows = slice(0, marks.shape[0]) if rows is None else rows
+    result = np.empty((rows.stop - rows.start, marks.shape[1]), np.float32) if out is None else out
     if check_bandwidth(bandwidth) > DIRECT:
-        return (density_by_levels(marks, bandwidth) * unit).astype(np.float32)
-    taps = _taps(bandwidth)
-    return _down(_across(marks, taps), taps, unit)
+        result[...] = density_by_levels(marks, bandwidth)[rows] * unit
+    else:
+        taps = _taps(bandwidth)
+        _down(_across(marks, taps), taps, unit, rows, result)
+    return result
 
 
 def scale_density(
@@ -197,23 +212,24 @@ def _across(marks: np.ndarray, taps: np.ndarray) -> np.ndarray:
     return out.reshape(height, -1)[:, :width]
 
 
-def _down(rows: np.ndarray, taps: np.ndarray, unit: float) -> np.ndarray:
-    """Correlate along y, as `_across` along x, and scale to density: float32."""
-    height, width = rows.shape
+def _down(sums: np.ndarray, taps: np.ndarray, unit: float, rows: slice, density: np.ndarray) -> None:
+    """Correlate along y, as `_across` along x, and write some rows, scaled, to `density`."""
+    height, width = density.shape
     band = _band(taps.tobytes(), "<f8")
     reach = len(taps) // 2
     windows = -(-height // _STEP)
-    density = np.empty((height, width), np.float32)
     lines = max(8, _UNTHREADED // band.size)
     padded = np.zeros((windows * _STEP + 2 * reach, lines))
     views = np.lib.stride_tricks.sliding_window_view(padded, len(band), axis=0)[::_STEP].transpose(0, 2, 1)
     out = np.empty((windows, _STEP, lines))
-    inside = padded[reach : reach + height]
+    first = rows.start - reach
+    known = slice(max(0, first), min(len(sums), rows.stop + reach))
+    inside = padded[known.start - first : known.stop - first]
     for left in range(0, width, lines):
-        part = rows[:, left : left + lines]
+        part = sums[known, left : left + lines]
         count = part.shape[1]
         inside[:, :count] = part
-        if rows.dtype == np.float64:
+        if sums.dtype == np.float64:
             # Of 48 bits of a stronger impulse's row 28 are carried on: with 24 of the taps they fit float64.
             inside *= 2.0 ** (_BETWEEN_BITS - _TAP_BITS)
             np.rint(inside, out=inside)
@@ -221,7 +237,6 @@ def _down(rows: np.ndarray, taps: np.ndarray, unit: float) -> np.ndarray:
         np.matmul(band.T, views, out=out)
         flat = out.reshape(-1, lines)[:height, :count]
         np.multiply(flat, unit / taps.sum() ** 2, out=density[:, left : left + lines], casting="same_kind")
-    return density
 
 
 @lru_cache(maxsize=8)

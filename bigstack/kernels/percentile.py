@@ -1,4 +1,4 @@
-"""Exact order statistics of float32 arrays in memory, without sorting them."""
+"""Exact order statistics of float32 arrays in memory, in one pass and without sorting them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ import numpy as np
 
 from bigstack.kernels.tally import interpolate, median_ranks, quantile_ranks
 
-_SAMPLE = 1 << 16  # values that brackets are guessed from
+_SAMPLE = 1 << 14  # values that brackets are guessed from
 _SURE = 4.0  # standard errors of a guess that a bracket leaves on either side
-_PIECE = 1 << 17  # values looked at at a time: they stay in the cache
+_PIECE = 1 << 18  # values looked at at a time; of fewer, threads wait for each other more than caches save
 _SMALL = 1 << 17  # values up to which sorting is as fast
 
 
-Map = Callable[[Callable[[np.ndarray], Any], Iterable[np.ndarray]], Iterable[Any]]
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """What calls a function for each item, such as `map` or that of a pool of threads."""
+
+_Bracket = tuple[float, np.float32, np.float32]
+"""A share of the values, and two values that its place in order most likely lies between."""
+
+_Look = tuple[int, list[tuple[int, np.ndarray]]]
+"""Values of a piece that count, and for each bracket how many lie above its lower end and which inside."""
 
 
 def percentiles(
@@ -43,19 +49,30 @@ def percentiles(
     >>> percentiles(np.float32([4, 0, 1, 2]), [50, 100], above=0)
     [2.0, 4.0]
     """
-    parts = _pieces(values)
-    if above is None:
-        count = values.size
-    else:
-        count = sum(run(lambda part: int(np.count_nonzero(part > np.float32(above))), parts))
-    if count == 0:
-        return [float("nan")] * len(asked)
-    ranks, weights = quantile_ranks(count, [percent / 100 for percent in asked])
-    found = _at_ranks(values.ravel(), parts, ranks, count, above, run)
-    return [
-        interpolate(low, high, weight)
-        for low, high, weight in zip(found[::2], found[1::2], weights, strict=True)
-    ]
+    return percentiles_of_each([values], asked, above=above, run=run)[0]
+
+
+def percentiles_of_each(
+    arrays: Sequence[np.ndarray], asked: Sequence[float], *, above: float | None = None, run: Map = map
+) -> list[list[float]]:
+    """`percentiles` of several arrays, all looked at in one go.
+
+    Examples
+    --------
+    >>> percentiles_of_each([np.float32([1, 2]), np.float32([5])], [100])
+    [[2.0], [5.0]]
+    """
+    shares = [percent / 100 for percent in asked]
+    results = []
+    for flat, looks, brackets in _look(arrays, shares, above, run):
+        count = sum(number for number, _ in looks)
+        if count == 0:
+            results.append([float("nan")] * len(shares))
+            continue
+        ranks, weights = quantile_ranks(count, shares)
+        found = _at_ranks(flat, looks, brackets, ranks, above)
+        results.append([interpolate(*pair, weight) for pair, weight in zip(found, weights, strict=True)])
+    return results
 
 
 def median(values: np.ndarray, *, run: Map = map) -> float:
@@ -66,68 +83,87 @@ def median(values: np.ndarray, *, run: Map = map) -> float:
     >>> median(np.float32([4, 0, 1, 2]))
     1.5
     """
-    ranks = median_ranks(values.size)
-    return sum(_at_ranks(values.ravel(), _pieces(values), ranks, values.size, None, run)) / 2
+    ((flat, looks, brackets),) = _look([values], [0.5], None, run)
+    ((low, high),) = _at_ranks(flat, looks, brackets, median_ranks(flat.size), None)
+    return (low + high) / 2
 
 
-def _pieces(values: np.ndarray) -> list[np.ndarray]:
-    flat = values.ravel()
-    return [flat[start : start + _PIECE] for start in range(0, flat.size, _PIECE)]
+def _look(
+    arrays: Sequence[np.ndarray], shares: Sequence[float], above: float | None, run: Map
+) -> list[tuple[np.ndarray, list[_Look], list[_Bracket]]]:
+    """Look at each array, piece by piece; shares of small ones have no brackets."""
+    flats = [values.ravel() for values in arrays]
+    brackets = list(run(lambda flat: _brackets(flat, shares, above) if flat.size > _SMALL else [], flats))
+    pieces = [
+        (i, flat[start : start + _PIECE])
+        for i, flat in enumerate(flats)
+        for start in range(0, flat.size, _PIECE)
+    ]
+
+    def look(piece: tuple[int, np.ndarray]) -> _Look:
+        i, part = piece
+        count = part.size if above is None else int(np.count_nonzero(part > np.float32(above)))
+        return count, [_inside(part, count, *bracket) for bracket in brackets[i]]
+
+    found: list[list[_Look]] = [[] for _ in flats]
+    for (i, _), seen in zip(pieces, run(look, pieces), strict=True):
+        found[i].append(seen)
+    return list(zip(flats, found, brackets, strict=True))
 
 
-def _at_ranks(
-    flat: np.ndarray,
-    parts: list[np.ndarray],
-    ranks: Sequence[int],
-    count: int,
-    above: float | None,
-    run: Map,
-) -> list[float]:
-    """Values at ranks, pair by pair, of those greater than `above`, which are `count`."""
-    if flat.size <= _SMALL:
-        chosen = np.sort(flat if above is None else flat[flat > np.float32(above)])
-        return [float(chosen[rank]) for rank in ranks]
-    sample = np.sort(flat[:: max(1, flat.size // _SAMPLE)])
+def _brackets(flat: np.ndarray, shares: Sequence[float], above: float | None) -> list[_Bracket]:
+    # An odd step, as images are of even widths: else only some of the columns would be looked at.
+    sample = np.sort(flat[:: flat.size // _SAMPLE | 1])
     sample = sample if above is None else sample[sample > np.float32(above)]
-    found: list[float] = []
-    for first, second in zip(ranks[::2], ranks[1::2], strict=True):
-        if first == count - 1:
-            found += [float(max(run(np.max, parts)))] * 2
-        else:
-            found += _in_bracket(parts, sample, count, (first, second), above, run)
+    found = []
+    for share in shares:
+        margin = _SURE * sqrt(share * (1 - share) / max(1, len(sample))) + 2 / max(1, len(sample))
+        low = _guess(sample, share - margin, -np.inf if above is None else above)
+        found.append((share, low, _guess(sample, share + margin, np.inf)))
     return found
-
-
-def _in_bracket(
-    parts: list[np.ndarray],
-    sample: np.ndarray,
-    count: int,
-    pair: tuple[int, int],
-    above: float | None,
-    run: Map,
-) -> list[float]:
-    share = pair[0] / count
-    margin = _SURE * sqrt(share * (1 - share) / max(1, len(sample))) + 2 / max(1, len(sample))
-    low = _guess(sample, share - margin, -np.inf if above is None else above)
-    high = _guess(sample, share + margin, np.inf)
-
-    def pick(part: np.ndarray) -> tuple[int, np.ndarray]:
-        over = part > low  # the bound is left out, so that `above` itself can be one
-        return int(np.count_nonzero(over)), part[over & (part <= high)]
-
-    picked = list(run(pick, parts))
-    below = count - sum(number for number, _ in picked)
-    chosen = np.concatenate([values for _, values in picked])
-    if low == -np.inf:
-        below, chosen = 0, np.concatenate([part[part <= high] for part in parts])
-    if not below <= pair[0] <= pair[1] < below + chosen.size:
-        flat = np.concatenate(parts)
-        below, chosen = 0, flat if above is None else flat[flat > np.float32(above)]
-    places = [rank - below for rank in pair]
-    # NumPy sorts float32 faster than it finds two places of them.
-    return np.sort(chosen)[places].astype(float).tolist()
 
 
 def _guess(sample: np.ndarray, share: float, outside: float) -> np.float32:
     place = int(share * len(sample)) if share >= 0 else -1
     return np.float32(sample[place] if 0 <= place < len(sample) else outside)
+
+
+def _inside(
+    part: np.ndarray, count: int, share: float, low: np.float32, high: np.float32
+) -> tuple[int, np.ndarray]:
+    """How many of a piece lie above a bracket's lower end, which itself is left out, and which inside."""
+    if low == -np.inf:
+        return count, part[part <= high]
+    # First those beyond the nearer end, as there are fewer of them.
+    if share > 0.5:
+        over = part[part > low]
+        return over.size, over[over <= high]
+    under = part[part <= high]
+    inside = under[under > low]
+    return part.size - under.size + inside.size, inside
+
+
+def _at_ranks(
+    flat: np.ndarray,
+    looks: list[_Look],
+    brackets: list[_Bracket],
+    ranks: Sequence[int],
+    above: float | None,
+) -> list[tuple[float, float]]:
+    """Values at ranks, pair by pair, of those greater than `above`."""
+    count = sum(number for number, _ in looks)
+    ordered: np.ndarray | None = None
+    found = []
+    for i, pair in enumerate(zip(ranks[::2], ranks[1::2], strict=True)):
+        if brackets:
+            below = count - sum(seen[i][0] for _, seen in looks)
+            chosen = np.concatenate([seen[i][1] for _, seen in looks])
+            if below <= pair[0] <= pair[1] < below + chosen.size:
+                # NumPy sorts float32 faster than it finds two places of them.
+                chosen.sort()
+                found.append((float(chosen[pair[0] - below]), float(chosen[pair[1] - below])))
+                continue
+        if ordered is None:
+            ordered = np.sort(flat if above is None else flat[flat > np.float32(above)])
+        found.append((float(ordered[pair[0]]), float(ordered[pair[1]])))
+    return found

@@ -18,7 +18,7 @@ BORDERS = {
 }
 """Border rules by name; ``constant`` means that pixels outside the image do not count."""
 
-_BLOCK_PIXELS = 1 << 17  # a block and its sums stay in the cache; smaller ones make threads wait
+_BLOCK_BYTES = 1 << 19  # a block and its sums stay in the cache; smaller ones make threads wait
 
 
 @lru_cache(maxsize=64)
@@ -41,29 +41,44 @@ def check_radii(inner: int, outer: int) -> None:
         )
 
 
-def ring_differences(image: np.ndarray, radii: Sequence[tuple[int, int]], border: str) -> list[np.ndarray]:
+def ring_differences(
+    image: np.ndarray,
+    radii: Sequence[tuple[int, int]],
+    border: str,
+    *,
+    rows: slice | None = None,
+    out: Sequence[np.ndarray] | None = None,
+) -> list[np.ndarray]:
     """Mean over the ring ``inner² < x² + y² <= outer²`` minus mean over the disk inside, for each pair.
 
-    Sums and counts follow the same border rule, so a constant image gives exactly 0 everywhere.
+    Sums and counts follow the same border rule, so a constant image gives exactly 0 everywhere. Only of some
+    `rows` when given; `out` are float32 arrays of the result's shape to write to.
     """
     choose(border, BORDERS, "border")
     for pair in radii:
         check_radii(*pair)
+    first, last = (0, image.shape[0]) if rows is None else (rows.start, rows.stop)
     reach = max(outer for _, outer in radii)
     kind = _sum_type(image.dtype, disk_size(reach))
-    padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, BORDERS[border], value=0)
-    results = [np.empty(image.shape, np.float32) for _ in radii]
+    results = [np.empty((last - first, image.shape[1]), np.float32) for _ in radii] if out is None else [*out]
     wanted = sorted({radius for pair in radii for radius in pair})
-    step = max(1, _BLOCK_PIXELS // padded.shape[1])
-    for top in range(0, image.shape[0], step):
-        rows = slice(top, min(top + step, image.shape[0]))
-        block = padded[rows.start : rows.stop + 2 * reach].astype(kind)
-        sums = _disk_sums(block, wanted, reach)
+    step = max(1, _BLOCK_BYTES // kind.itemsize // (image.shape[1] + 2 * reach))
+    for top in range(first, last, step):
+        part = slice(top, min(top + step, last))
+        sums = _disk_sums(_padded(image, part, reach, BORDERS[border]).astype(kind), wanted, reach)
         for result, (inner, outer) in zip(results, radii, strict=True):
-            _difference(sums[inner], sums[outer], inner, outer, image.dtype, out=result[rows])
+            values = result[part.start - first : part.stop - first]
+            _difference(sums[inner], sums[outer], inner, outer, image.dtype, out=values)
             if border == "constant":
-                _correct_edges(result[rows], sums[inner], sums[outer], inner, outer, rows.start, result)
+                _correct_edges(values, sums[inner], sums[outer], inner, outer, top, image.shape)
     return results
+
+
+def _padded(image: np.ndarray, rows: slice, reach: int, border: int) -> np.ndarray:
+    """Some rows of an image with `reach` pixels around them, made up where the image ends."""
+    low, high = max(0, rows.start - reach), min(image.shape[0], rows.stop + reach)
+    above, below = reach - (rows.start - low), reach - (high - rows.stop)
+    return cv2.copyMakeBorder(image[low:high], above, below, reach, reach, border, value=0)
 
 
 def ring_sums(image: np.ndarray, inner: int, outer: int) -> np.ndarray:
@@ -85,19 +100,26 @@ def _sum_type(dtype: np.dtype, pixels: int) -> np.dtype:
 def _disk_sums(block: np.ndarray, radii: Sequence[int], reach: int) -> dict[int, np.ndarray]:
     """Sum over disks; `block` has `reach` pixels more on every side than the sums.
 
-    A disk is a stack of rows; rows of half-width `w` come from those of ``w - 1`` by two additions.
+    A disk is a stack of rows; rows of half-width `w` come from those of ``w - 1`` by two additions. The flat
+    block is shifted, which is faster than its rows: what wraps around lands in columns that are left out.
     """
-    height, width = block.shape[0] - 2 * reach, block.shape[1] - 2 * reach
-    sums = {radius: np.zeros((height, width), block.dtype) for radius in radii}
-    row = block[:, reach : reach + width].copy()
+    height, pitch = block.shape[0] - 2 * reach, block.shape[1]
+    flat = np.ascontiguousarray(block).ravel()
+    row = flat.copy()
+    inside = row[reach : flat.size - reach]
+    sums: dict[int, np.ndarray] = {}
     for reached in range(max(radii) + 1):
         if reached:
-            row += block[:, reach - reached : reach - reached + width]
-            row += block[:, reach + reached : reach + reached + width]
-        for radius, total in sums.items():
+            inside += flat[reach - reached : flat.size - reach - reached]
+            inside += flat[reach + reached : flat.size - reach + reached]
+        for radius in radii:
             for dy in _rows_of_width(radius, reached):
-                total += row[reach + dy : reach + dy + height]
-    return sums
+                part = row[(reach + dy) * pitch :][: height * pitch]
+                if radius in sums:
+                    sums[radius] += part
+                else:
+                    sums[radius] = part.copy()
+    return {radius: total.reshape(height, pitch)[:, reach : pitch - reach] for radius, total in sums.items()}
 
 
 @lru_cache(maxsize=1024)
@@ -111,6 +133,11 @@ def _difference(
     """Mean of the ring (`both` without `disk`) minus that of the disk, over one common denominator."""
     small, large = disk_size(inner), disk_size(outer)
     exact = dtype.kind == "u" and int(np.iinfo(dtype).max) * small * large < 1 << 24
+    if exact and disk.dtype == np.uint16:
+        # Whole numbers below 2**24, so that OpenCV's one pass over them is exact too.
+        cv2.addWeighted(both, small, disk, -large, 0, dst=out, dtype=cv2.CV_32F)
+        out *= np.float32(1 / (small * (large - small)))
+        return
     kind = np.float32 if exact else np.float64
     scaled: np.ndarray = both.astype(kind)
     scaled *= kind(small)
@@ -127,11 +154,11 @@ def _correct_edges(
     inner: int,
     outer: int,
     top: int,
-    whole: np.ndarray,
+    shape: tuple[int, ...],
 ) -> None:
-    """Divide by the pixels that are inside the image, near its border; `result` are rows of `whole`."""
-    height, width = whole.shape
-    small, large = (_count_table(radius, outer, whole.shape) for radius in (inner, outer))
+    """Divide by the pixels that are inside the image, near its border; `result` are rows of it from `top`."""
+    height, width = shape
+    small, large = (_count_table(radius, outer, shape) for radius in (inner, outer))
     rows = _places(np.arange(top, top + len(result)), outer, height)
     columns = _places(np.arange(width), outer, width)
     left, right = min(outer, width), max(min(outer, width), width - outer)
@@ -159,7 +186,7 @@ def _places(positions: np.ndarray, reach: int, length: int) -> np.ndarray:
     return np.minimum(positions, reach) + np.maximum(positions - (length - 1 - reach), 0)
 
 
-def _count_table(radius: int, reach: int, shape: tuple[int, int]) -> np.ndarray:
+def _count_table(radius: int, reach: int, shape: tuple[int, ...]) -> np.ndarray:
     """Count a disk's pixels inside the image, float64, for every distance from its borders."""
     height, width = (min(length, 2 * reach + 1) for length in shape)
     rows, columns = np.arange(height), np.arange(width)

@@ -108,16 +108,29 @@ def rdf_scales(
     """Compute the un-normalised map of each scale, `downsample` times smaller than the image."""
     reduced = area_reduce(grey, check_factor(downsample))
     pairs = scaled_radii(radii, downsample)
-    maps = ring_differences(reduced, pairs, border)
-    for i, scale in enumerate(maps):
-        level = noise_level(_noise_gain(*pairs[i]) / downsample**2, noise, power)
+    levels = [noise_level(_noise_gain(*pair) / downsample**2, noise, power) for pair in pairs]
+    maps = ring_powers(reduced, pairs, power=power, border=border)
+    return [pool(scale, window, level) for scale, level in zip(maps, levels, strict=True)]
+
+
+def ring_powers(
+    grey: np.ndarray,
+    radii: Radii,
+    *,
+    power: float,
+    border: str,
+    rows: slice | None = None,
+    out: Sequence[np.ndarray] | None = None,
+) -> list[np.ndarray]:
+    """Ring differences to a power, of some rows only when given; `out` as in `ring_differences`."""
+    maps = ring_differences(grey, radii, border, rows=rows, out=out)
+    for scale in maps:
         if power == 2:
             np.square(scale, out=scale)
         else:
             np.abs(scale, out=scale)
             if power != 1:
                 np.power(scale, np.float32(power), out=scale)
-        maps[i] = pool(scale, window, level)
     return maps
 
 
