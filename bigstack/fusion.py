@@ -12,6 +12,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
+from bigstack import blending
 from bigstack.engine.channels import channel_numbers
 from bigstack.engine.combine import combine
 from bigstack.engine.depth_maps import depth_maps, depth_unit, frame_positions
@@ -67,6 +68,7 @@ def fuse(
         ``"pyramid"``: at every level of a Laplacian pyramid the frame with the most energy (`pyramid`);
         ``"select"``: every pixel from the frame where a focus measure is highest (`select`);
         ``"average"``: mean, minimum or maximum of the frames (`average`);
+        ``"depth_map"``: frames weighed by their focus, scale by scale (`bigstack.blending.depth_map`);
         ``"depth"``: frames blended about the depth from focus, selected where surfaces hide others (`depth`).
     focus_channel
         Channel, or channels, by name or number, that focus is measured on; all when not given.
@@ -304,6 +306,7 @@ METHODS: dict[str, Callable[..., dict[str, da.Array]]] = {
     "select": select,
     "average": average,
     "depth": depth,
+    "depth_map": blending.depth_map,
 }
 """Every fusion method by name; its keyword-only parameters are its options."""
 

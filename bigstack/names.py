@@ -8,8 +8,14 @@ from typing import Any, Literal, get_args
 STACK_DIMS = ("z", "y", "x", "channel")
 """Dims of every stack."""
 
-FusionMethod = Literal["pyramid", "select", "average", "depth"]
+FusionMethod = Literal["pyramid", "select", "average", "depth", "depth_map"]
 """Names of the fusion methods, here so that the command line can list them without importing them."""
+
+WeightRule = Literal["average", "max", "softmax"]
+"""How depth-map fusion makes weights of focus."""
+
+EnergyUnit = Literal["grey", "stack"]
+"""What focus is measured in: grey levels of 8 bit, or the largest focus of the whole stack."""
 
 BaseKind = Literal["average", "energy", "entropy", "focusstack"]
 """Rules for the lowest level of a pyramid."""

@@ -9,6 +9,7 @@ import click
 
 from bigstack.cli import options
 from bigstack.cli.align import align_options, alignment_options
+from bigstack.cli.blending import BLENDING_OPTIONS, blending_options
 from bigstack.cli.correct import correction_options, in_turn, steps_of
 from bigstack.names import AlignMethod, BaseKind, FusionMethod, Projection, Ties
 
@@ -24,18 +25,35 @@ method_options = options.combined(
         "are measured on aligned frames.",
     ),
     click.option("--focus-channel", multiple=True, help="Measure focus on this channel only (repeatable)."),
-    click.option("--levels", type=click.IntRange(1), help="pyramid: levels of detail [from the size]."),
+    click.option(
+        "--levels", type=click.IntRange(0), help="Levels of detail [pyramid: from the size; depth_map: 4]."
+    ),
     click.option("--window", type=click.IntRange(1, 31), help="pyramid: side of the energy's box, odd [5]."),
     click.option("--base", type=click.Choice(get_args(BaseKind)), help="pyramid: rule for the lowest level."),
-    click.option("--measure", help="select: focus measure [sml]."),
-    click.option("--smoothing", type=click.FloatRange(0), help="select: sigma of focus' smoothing [2]."),
+    click.option("--measure", help="select, depth_map: focus measure [sml]."),
+    click.option(
+        "--smoothing", type=click.FloatRange(0),
+        help="select, depth_map: sigma of a Gaussian over the focus [select: 2; else 0].",
+    ),
     click.option("--ties", type=click.Choice(get_args(Ties)), help="select: which of equally sharp frames."),
     click.option("--radius", type=click.IntRange(0), help="depth: pixels the map's median reaches [16]."),
     click.option("--blur", type=click.FloatRange(0), help="depth: pixels blur grows by a frame [1.2]."),
     click.option("--kind", type=click.Choice(get_args(Projection)), help="average: which projection [mean]."),
+    blending_options,
 )  # fmt: skip
 
-METHOD_OPTIONS = ("levels", "window", "base", "measure", "smoothing", "ties", "radius", "blur", "kind")
+METHOD_OPTIONS = (
+    "levels",
+    "window",
+    "base",
+    "measure",
+    "smoothing",
+    "ties",
+    "radius",
+    "blur",
+    "kind",
+    *BLENDING_OPTIONS,
+)
 
 
 @click.command()

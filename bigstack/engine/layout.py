@@ -52,13 +52,13 @@ class Layout:
             return None
         return Scratch(self._scratch)
 
-    def first(self, fold: Fold, stack: da.Array, *, passes: int = 1) -> Tiles:
-        """The fold over the full-size frames."""
+    def first(self, fold: Fold, stack: da.Array, *, passes: int = 1, known: da.Array | None = None) -> Tiles:
+        """The fold over the full-size frames; `known` is a value of the stack that it has to be told."""
         tile = self.tile
         if tile is None and self.planner is not None:
             self.plan = self.planner(fold, as_source(stack), passes)
             tile = self.plan.tile
-        return map_overlap(fold, stack, tile=tile, z_block=self.z_block, scratch=self.scratch)
+        return map_overlap(fold, stack, tile=tile, z_block=self.z_block, scratch=self.scratch, known=known)
 
     def below(self, fold: Fold, stack: da.Array, valid: da.Array | None, *, whole: bool) -> Tiles:
         """A fold over reduced frames, and where they are real, that tasks of the same graph make.

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from math import lcm
 from typing import Any
 
-from bigstack.engine.tiles import SUB_TILE, block_of, sub_tiles
+from bigstack.engine.tiles import SUB_TILE, block_of, rounds_of, sub_tiles
 from bigstack.errors import InputError, MemoryLimitError
 from bigstack.geometry import Tile
 from bigstack.io.source import Source
@@ -184,14 +184,15 @@ def _cost(
     outer = min(size[0] + 2 * fold.halo, height) * min(size[1] + 2 * fold.halo, width)
     tiles = -(-height // size[0]) * -(-width // size[1])
     at_once = min(workers, tiles)
+    frames_read = frames * rounds_of(fold)
     task = padded * state + largest * work + size[0] * size[1] * (pixel + 4)
     if source.whole_frames:
         read = (at_once + 2) * height * width * pixel
-        decoded = frames * height * width * pixel * max(1, tiles // workers)
+        decoded = frames_read * height * width * pixel * max(1, tiles // workers)
     else:
         task += 2 * outer * pixel
         read = 0
-        decoded = tiles * frames * outer * pixel
+        decoded = tiles * frames_read * outer * pixel
     handed = int((state + frames * channels * 2 / fold.grid**2) * height * width) if passes > 1 else 0
     # What tiles hand on lies in memory until the second pass; that of the tiles at work is counted there.
     waiting = 0 if scratch else handed - int(state * at_once * size[0] * size[1]) if passes > 1 else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any
@@ -54,6 +55,14 @@ class Job:
 
     def __dask_tokenize__(self) -> object:
         return ("Job", self.name)
+
+    def telling(self, *known: Any) -> Job:
+        """The same job with a fold that has been told what is known of the whole stack."""
+        if not known:
+            return self
+        told = copy(self)
+        told.fold = self.fold.told(known[0])  # type: ignore[attr-defined]
+        return told
 
     def outer(self, tile: Tile) -> Tile:
         """The tile with its halo."""
@@ -137,6 +146,7 @@ def map_overlap(
     scratch: Scratch | None = None,
     depend: bool | None = None,
     valid: da.Array | None = None,
+    known: da.Array | None = None,
 ) -> Tiles:
     """Fold over the frames of a lazy stack (z, y, x, channel), tile by tile, with halos.
 
@@ -164,6 +174,8 @@ def map_overlap(
     valid
         Where the pixels of `stack` are real (z, y, x) bool, in the same chunks; with ``depend=True`` only,
         a source knows that by itself.
+    known
+        0-d array of a value of the whole stack, which ``fold.told(value)`` gives the fold to use.
 
     Returns
     -------
@@ -188,7 +200,8 @@ def map_overlap(
         z_block = stack.shape[0]
     of_z = _chunk(z_block, stack.shape[0])
     what = (stack.name, None if valid is None else valid.name) if source is None else source
-    name = f"fold-{tokenize(fold, what, rows, columns, of_z, sub_tile, scratch)}"
+    told = None if known is None else known.name
+    name = f"fold-{tokenize(fold, what, rows, columns, of_z, sub_tile, scratch, told)}"
     job = Job(
         fold,
         source,
@@ -201,10 +214,11 @@ def map_overlap(
         chunks=stack.chunks if blocks else None,
     )
     first = name if len(of_z) == 1 else f"part-{name}"
-    graph = _block_layer(first, stack, valid, job, of_z, rows, columns) if blocks else None
+    graph = _block_layer(first, stack, valid, job, of_z, rows, columns, known) if blocks else None
     if graph is None:
-        layer = _source_layer(first, job, of_z, rows, columns)
-        graph = HighLevelGraph({first: layer}, {first: set()})
+        layer = _source_layer(first, job, of_z, rows, columns, told)
+        needs: list[Any] = [] if known is None else [known]
+        graph = HighLevelGraph.from_collections(first, layer, dependencies=needs)
     if len(of_z) > 1:
         merged: dict[Any, Any] = {
             (name, j, k): (_merge, job, [(first, i, j, k) for i in range(len(of_z))])
@@ -224,15 +238,22 @@ def fold_tile(job: Job, source: Source, tile: Tile, frames: range) -> Any:
     tall = _tall_outputs(job, tile, frames, unparked)
     parts = _start_parts(job, tile, frames, tall)
     work: dict = {}
+    for number in range(rounds_of(job.fold)):
+        for part in parts if number else []:
+            job.fold.turn(part.state)  # type: ignore[attr-defined]
+        _go_through(job, source, outer, frames, parts, work)
+    if not job.finish:
+        return {"parts": parts, **tall}
+    return _finish_tile(job, tile, parts, tall, unparked)
+
+
+def _go_through(job: Job, source: Source, outer: Tile, frames: range, parts: list[Part], work: dict) -> None:
     for z in frames:
         pixels = source.read(z, *outer.slices)
         valid = source.valid(z, *outer.slices)
         for part in parts:
             inside = part.padded.inside(outer)
             job.fold.add(part.state, pixels[inside], z, None if valid is None else valid[inside], work)
-    if not job.finish:
-        return {"parts": parts, **tall}
-    return _finish_tile(job, tile, parts, tall, unparked)
 
 
 def _start_parts(job: Job, tile: Tile, frames: range, tall: dict[str, np.ndarray]) -> list[Part]:
@@ -251,6 +272,11 @@ def _start_parts(job: Job, tile: Tile, frames: range, tall: dict[str, np.ndarray
 def block_of(fold: Fold) -> int:
     """Side of a fold's canonical blocks, 0 when it has none (see `Fold`)."""
     return getattr(fold, "block", 0)
+
+
+def rounds_of(fold: Fold) -> int:
+    """How often a fold goes through the frames (see `Fold`)."""
+    return getattr(fold, "rounds", 1)
 
 
 def sub_tiles(fold: Fold, tile: Tile, side: int | None) -> list[Tile]:
@@ -330,23 +356,38 @@ def pick(value: Any, name: str) -> Any:
     return value.load(name) if isinstance(value, Parked) else value[name]
 
 
-def _run_source(where: tuple[slice, ...], job: Job) -> Any:
+def _run_source(where: tuple[slice, ...], *known: Any, job: Job) -> Any:
     z, y, x = where if len(where) == 3 else (slice(0, job.shape[0]), *where)
+    job = job.telling(*known)
     assert job.source is not None
     return fold_tile(job, job.source, Tile(y.start, y.stop, x.start, x.stop), range(z.start, z.stop))
 
 
 def _source_layer(
-    name: str, job: Job, of_z: Sequence[int], rows: Sequence[int], columns: Sequence[int]
+    name: str,
+    job: Job,
+    of_z: Sequence[int],
+    rows: Sequence[int],
+    columns: Sequence[int],
+    told: str | None = None,
 ) -> Any:
     chunks = (tuple(rows), tuple(columns)) if job.finish else (tuple(of_z), tuple(rows), tuple(columns))
     letters = "yx" if job.finish else "zyx"
-    return blockwise(_run_source, name, letters, ArraySliceDep(chunks), letters, numblocks={}, job=job)
+    more, numblocks = ([], {}) if told is None else ([told, ""], {told: ()})
+    arguments = [ArraySliceDep(chunks), letters, *more]
+    return blockwise(_run_source, name, letters, *arguments, numblocks=numblocks, job=job)
 
 
 def _run_blocks(
-    job: Job, tile: Tile, frames: range, keys: list[tuple[int, int, int]], blocks: list, masks: list | None
+    job: Job,
+    tile: Tile,
+    frames: range,
+    keys: list[tuple[int, int, int]],
+    blocks: list,
+    masks: list | None,
+    known: list,
 ) -> Any:
+    job = job.telling(*known)
     held = None if masks is None else dict(zip(keys, masks, strict=True))
     source = BlockSource(dict(zip(keys, blocks, strict=True)), job.chunks, job.dtype, held)
     return fold_tile(job, source, tile, frames)
@@ -360,6 +401,7 @@ def _block_layer(
     of_z: Sequence[int],
     rows: Sequence[int],
     columns: Sequence[int],
+    known: da.Array | None = None,
 ) -> HighLevelGraph:
     edges = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in stack.chunks[:3]]
     layer: dict[Any, Any] = {}
@@ -382,8 +424,9 @@ def _block_layer(
             keys,
             [(stack.name, *at, 0) for at in keys],
             None if valid is None else [(valid.name, *at) for at in keys],
+            [] if known is None else [(known.name,)],
         )
-    needs: list[Any] = [stack] if valid is None else [stack, valid]
+    needs: list[Any] = [array for array in (stack, valid, known) if array is not None]
     return HighLevelGraph.from_collections(name, layer, dependencies=needs)
 
 

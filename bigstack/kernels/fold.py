@@ -56,6 +56,11 @@ class Fold(Protocol):
     A fold of a method whose support has no bound has an attribute `block`, a multiple of `grid`: its result
     is defined on canonical blocks, squares of that side on a fixed grid, each with its halo. Whatever the
     tiles are, its padded windows are then those of whole blocks, and the engine cuts tiles at their edges.
+
+    A fold that has to know something of all frames before it can take any has an attribute `rounds`: it is
+    given the frames so many times, and ``turn(state)`` is called in between. Its memory need not grow with
+    the frames then; it cannot be merged. One that needs a value of the whole stack has ``told(value)``, which
+    gives the fold that knows it.
     """
 
     @property

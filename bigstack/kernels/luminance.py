@@ -32,6 +32,12 @@ def luminance(frame: np.ndarray, channels: tuple[int, ...] = ()) -> np.ndarray:
     return ((total + count // 2) // count).astype(frame.dtype)
 
 
+def grey_levels(frame: np.ndarray, channels: tuple[int, ...] = ()) -> np.ndarray:
+    """Luminance in grey levels of 8 bit: uint8 as it is, uint16 as float32 up to 255, floats as they are."""
+    grey = luminance(frame, channels)
+    return grey * np.float32(1 / 257) if grey.dtype == np.uint16 else grey
+
+
 def _weigh_floats(frame: np.ndarray) -> np.ndarray:
     # Element by element in a fixed order: OpenCV's SIMD tails would give other last bits.
     count = frame.shape[2]

@@ -1,0 +1,30 @@
+"""Options of the methods that weigh frames, for `bigstack stack` and `bigstack plan`."""
+
+from __future__ import annotations
+
+import click
+
+from bigstack.cli import options
+from bigstack.names import EnergyUnit, WeightRule, choices
+
+_NUMBER = click.FloatRange(0, min_open=True)
+
+blending_options = options.combined(
+    click.option("--weights", type=click.Choice(choices(WeightRule)), help="depth_map: rule [average]."),
+    click.option("--power", type=_NUMBER, help="depth_map: exponent of the weights [12]."),
+    click.option("--temperature", type=_NUMBER, help="depth_map: of the soft-max, in units of focus [0.1]."),
+    click.option("--unit", type=click.Choice(choices(EnergyUnit)), help="depth_map: unit of focus [grey]."),
+    click.option("--diameter", type=click.IntRange(0, 63), help="depth_map: bilateral filter's [0, none]."),
+    click.option("--sigma-color", type=_NUMBER, help="depth_map: its sigma in units of focus [25]."),
+    click.option("--sigma-space", type=_NUMBER, help="depth_map: its sigma in pixels [25]."),
+)
+
+BLENDING_OPTIONS = (
+    "weights",
+    "power",
+    "temperature",
+    "unit",
+    "diameter",
+    "sigma_color",
+    "sigma_space",
+)
