@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dask.array as da
 import xarray as xr
 
 from bigstack.engine.channels import channel_numbers
-from bigstack.engine.depth_maps import depth_maps
+from bigstack.engine.depth_maps import depth_maps, frame_positions
 from bigstack.engine.layout import Layout
 from bigstack.engine.plan import DEFAULT_LIMIT, Plan, available_workers, parse_bytes, plan
 from bigstack.engine.stacks import check_stack
 from bigstack.kernels.depth.blocks import depth_blocks
+from bigstack.kernels.depth.recipe import REFINE
+from bigstack.kernels.depth.units import uneven
+from bigstack.names import DepthMeasure, Peak, Refinement
 
 
 def depth_from_focus(
     stack: xr.DataArray,
     *,
+    measure: DepthMeasure = "tree",
+    focus_options: Mapping[str, Any] | None = None,
+    smoothing: float = 0.0,
+    peak: Peak = "mixed",
+    refine: Refinement | Sequence[Refinement] = REFINE,
     focus_channel: str | int | list[str | int] | None = None,
     noise: float | None = None,
     radius: int = 24,
@@ -30,10 +39,11 @@ def depth_from_focus(
 ) -> xr.Dataset:
     """Find the depth of every pixel from where it is sharp, lazily.
 
-    Evidence is gathered over a tree of six scales, from squared Laplacians set against the noise; it is
-    regularised along paths from eight sides (Hirschmueller 2008, doi:10.1109/TPAMI.2007.1166), refined
-    between frames by parabolas, and by a median weighted by the colours of the pixels in focus
-    (Zhang et al. 2014, doi:10.1109/CVPR.2014.364).
+    By default evidence is gathered over a tree of six scales, from squared Laplacians set against the noise;
+    it is regularised along paths from eight sides (Hirschmueller 2008, doi:10.1109/TPAMI.2007.1166), refined
+    between frames by parabolas, by a median weighted by the colours of the pixels in focus (Zhang et al.
+    2014, doi:10.1109/CVPR.2014.364) and by an elastic sheet, torn at depth edges, through what is sure
+    (Terzopoulos 1986, doi:10.1109/TPAMI.1986.4767807). docs/depth.md compares the choices.
 
     The result is defined on canonical blocks, so no tile, chunk, worker or region ever changes a bit of it.
 
@@ -42,6 +52,21 @@ def depth_from_focus(
     stack
         Lazy stack (z, y, x, channel) of uint8, uint16 or float32, as `bigstack.open_stack` gives; z need
         not be evenly spaced.
+    measure
+        ``"tree"``, or the name of a focus measure (`bigstack.kernels.focus.MEASURES`) that is the evidence by
+        itself.
+    focus_options
+        Options of that measure, such as ``{"window": 9}``.
+    smoothing
+        Standard deviation in pixels of a Gaussian over that measure's maps, up to 32.
+    peak
+        Depth between frames: ``integer``, the best frame; ``parabola``, through three values; ``gaussian``,
+        through their logarithms; ``curve``, a Gaussian fitted to all frames by least squares (Guo 2011,
+        doi:10.1109/MSP.2011.941846); ``mixed``, of energy where it is strong and of the tree's posterior
+        where noise rules. All take z as it is, evenly spaced or not.
+    refine
+        Steps, by name, of the volume of evidence and then of the map: ``sgm``, paths from eight sides;
+        ``median``, of `radius`; ``diffusion``, the sheet; or ``none``.
     focus_channel
         Channel, or channels, by name or number, that focus is measured on; all when not given.
     noise
@@ -92,6 +117,11 @@ def depth_from_focus(
         stack,
         Layout(tile=tile, planner=planner),
         focus_channel=focus_channel,
+        measure=measure,
+        focus_options=focus_options,
+        smoothing=smoothing,
+        peak=peak,
+        refine=refine,
         noise=noise,
         radius=radius,
         step=step,
@@ -109,7 +139,12 @@ def depth_by(
 ) -> xr.Dataset:
     """`depth_from_focus` with a layout of the caller's, who wants to know its plan."""
     check_stack(stack)
-    fold = depth_blocks(stack.sizes["z"], channels=channel_numbers(stack, focus_channel), **options)
+    fold = depth_blocks(
+        stack.sizes["z"],
+        channels=channel_numbers(stack, focus_channel),
+        positions=uneven(frame_positions(stack)),
+        **options,
+    )
     array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
     tiles = layout.first(fold, array)
     maps = depth_maps(stack, {name: tiles.output(name) for name in fold.outputs})

@@ -63,6 +63,18 @@ FocusMeasure = Literal[
 ]
 """Names of the focus measures, as their registry has them."""
 
+DepthMeasure = Literal["tree", FocusMeasure]
+"""What depth is found by: the tree of scales, or one focus measure."""
+
+Peak = Literal["mixed", "integer", "parabola", "gaussian", "curve"]
+"""How depth between frames is found from values of focus."""
+
+Refinement = Literal["none", "guided", "sgm", "graph_cut", "median", "diamond", "tv", "diffusion"]
+"""Steps that make a depth map of evidence: of the volume (first three), then of the map."""
+
+Surface = Literal["best", "near", "far"]
+"""Which of two surfaces that are seen at one pixel its depth is that of."""
+
 Border = Literal["replicate", "reflect", "constant"]
 """What a ring difference filter takes for the pixels outside the image."""
 

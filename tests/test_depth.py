@@ -108,7 +108,7 @@ def test_options_change_what_they_say():
     plain = depth_from_focus(made.stack).compute()
     others = [{"radius": 0}, {"step": 0.0, "jump": 0.0}, {"jump": 5.0}, {"step": 20.0}]
     assert all(not depth_from_focus(made.stack, **one).depth.equals(plain.depth) for one in others)
-    noisy = scene("steps-dots", seed=2, shape=(160, 200), frames=8).compute()
+    noisy = scene("smooth-noisy", seed=2, shape=(160, 200), frames=8).compute()
     errors = [
         depth_errors(depth_from_focus(noisy.stack, **one).depth.values, noisy.truth.depth.values).rmse
         for one in ({}, {"radius": 0}, {"radius": 0, "step": 0.0, "jump": 0.0})

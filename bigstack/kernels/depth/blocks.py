@@ -13,11 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bigstack.errors import InputError
-from bigstack.kernels.depth.cone import BLUR
-from bigstack.kernels.depth.estimate import Estimate, estimate
-from bigstack.kernels.depth.median import RADIUS
-from bigstack.kernels.depth.sgm import JUMP, MOST_JUMP, STEP
+from bigstack.kernels.depth.estimate import DEFAULT, Estimate, estimate
+from bigstack.kernels.depth.recipe import Recipe, recipe_of
 from bigstack.kernels.fold import Output, Window
 from bigstack.kernels.fusion.depth_blend import depth_blend
 from bigstack.kernels.fusion.glints import take_glints
@@ -36,10 +33,6 @@ BUDGET = 700_000_000
 
 SCRATCH, MAPS = 16, 100
 """Bytes of scratch of a pixel and frame, and of a pixel (measured)."""
-
-
-MOST_RADIUS = 48
-"""Pixels: the halo leaves room for no wider median."""
 
 
 def block_side(frames: int) -> int:
@@ -67,19 +60,12 @@ class State:
 class DepthBlocks:
     """Fold that gathers a block's frames and finds their depth when all are there.
 
-    `fused` asks for the image too. `noise` is the standard deviation of the pixels' noise in grey levels,
-    found block by block when None. `radius` is the reach of the guided median, 0 for none; `step` and
-    `jump` the prices of depth changes; `blur` how much a blur's radius grows from frame to frame.
+    `fused` asks for the image too, `recipe` says how depth is found.
     """
 
     block: int
-    channels: tuple[int, ...] = ()
+    recipe: Recipe = DEFAULT
     fused: bool = False
-    noise: float | None = None
-    radius: int = RADIUS
-    step: float = STEP
-    jump: float = JUMP
-    blur: float = BLUR
     halo: int = field(default=HALO, init=False)
     grid: int = field(default=GRID, init=False)
 
@@ -129,20 +115,12 @@ class DepthBlocks:
 
     def finish(self, state: State) -> dict[str, Any]:
         """Maps of the tile, of those of the whole block."""
-        found = estimate(
-            state.frames,
-            state.valid,
-            channels=self.channels,
-            noise=self.noise,
-            radius=self.radius,
-            step=self.step,
-            jump=self.jump,
-            blur=self.blur,
-        )
+        found = estimate(state.frames, state.valid, self.recipe)
         maps = _maps(found)
         if self.fused:
-            image = depth_blend(state.frames, found.depth, found.noise, state.valid, channels=self.channels)
-            image = take_glints(image, state.frames, state.valid, channels=self.channels)
+            channels = self.recipe.channels
+            image = depth_blend(state.frames, found.depth, found.noise, state.valid, channels=channels)
+            image = take_glints(image, state.frames, state.valid, channels=channels)
             maps["image"] = _as_pixels(image, state.frames.dtype)
         return {name: np.ascontiguousarray(values[state.window.core]) for name, values in maps.items()}
 
@@ -164,24 +142,6 @@ def _as_pixels(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.clip(np.rint(image), 0, np.iinfo(dtype).max).astype(dtype)
 
 
-def depth_blocks(
-    frames: int,
-    *,
-    channels: tuple[int, ...] = (),
-    fused: bool = False,
-    noise: float | None = None,
-    radius: int = RADIUS,
-    step: float = STEP,
-    jump: float = JUMP,
-    blur: float = BLUR,
-) -> DepthBlocks:
-    """Fold of a stack of so many frames; options that make no sense are refused."""
-    if noise is not None and not noise >= 0:
-        raise InputError(f"noise is a standard deviation in grey levels, from 0 up, got {noise!r}")
-    if not 0 <= radius <= MOST_RADIUS:
-        raise InputError(f"radius must be 0 to {MOST_RADIUS} pixels, got {radius!r}")
-    if not 0 <= step <= jump <= MOST_JUMP:
-        raise InputError(f"prices must be 0 <= step <= jump <= {MOST_JUMP}, got step {step}, jump {jump}")
-    if not blur > 0:
-        raise InputError(f"blur is a growth in pixels a frame, above 0, got {blur!r}")
-    return DepthBlocks(block_side(frames), channels, fused, noise, radius, step, jump, blur)
+def depth_blocks(frames: int, *, fused: bool = False, **how: Any) -> DepthBlocks:
+    """Fold of a stack of so many frames, with options of `recipe_of`; those that make no sense are refused."""
+    return DepthBlocks(block_side(frames), recipe_of(**how), fused)

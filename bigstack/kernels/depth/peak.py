@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from bigstack.kernels.depth.three_point import bounds, gaps_of, vertex
 from bigstack.kernels.jit import compiled, log32
 
 _TRUST = 16.0  # squared signal-to-noise at which energy and posterior count alike
@@ -15,7 +16,9 @@ _SAMPLES = 60.0  # independent values of energy in the windows of both smoothing
 _LOOSE = 5.0  # frames; more is as good as knowing nothing
 
 
-def sub_frame(label: np.ndarray, energy: np.ndarray, log: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sub_frame(
+    label: np.ndarray, energy: np.ndarray, log: np.ndarray, positions: tuple[float, ...] = ()
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the depth (y, x) float32 in frames, and the standard deviation that noise gives it.
 
     A parabola in the logarithm of the energy is right for the curve of a lens (a Gaussian), one in the
@@ -27,24 +30,33 @@ def sub_frame(label: np.ndarray, energy: np.ndarray, log: np.ndarray) -> tuple[n
         The best frame (y, x).
     energy, log
         Of `Evidence`.
+    positions
+        Z of the frames where they are not evenly spaced; the result is in frames all the same.
     """
-    frames = len(log)
-    if frames < 3:
+    if len(log) < 3:
         return label.astype(np.float32), np.full(label.shape, _LOOSE, np.float32)
-    middle = np.clip(label, 1, frames - 2)
+    middle = np.clip(label, 1, len(log) - 2)
     sharp = _sharpness(energy, middle)
     likely = _triple(log, middle)
     snr = np.exp(sharp.max(axis=0)) - np.float32(_FLOOR)
     trust = snr * snr
     trust /= trust + np.float32(_TRUST)
-    # The vertex lies near the label: within half a frame, or at the ends from half to one beyond the middle.
-    end = label - middle
-    low = np.where(end > 0, 0.5, np.where(end < 0, -1.0, -0.5)).astype(np.float32)
-    high = np.where(end > 0, 1.0, np.where(end < 0, -0.5, 0.5)).astype(np.float32)
-    first, bend = _vertex(sharp, low, high)
-    second, _ = _vertex(likely, low, high)
+    low, high = bounds(label - middle)
+    gaps = gaps_of(positions, middle)
+    first, bend = vertex(sharp, low, high, gaps)
+    second, _ = vertex(likely, low, high, gaps)
     offset = trust * first + (1 - trust) * second
     return middle.astype(np.float32) + offset, _spread(snr, bend)
+
+
+def spread_of(label: np.ndarray, energy: np.ndarray) -> np.ndarray:
+    """Standard deviation (y, x) float32 that noise gives the vertex of a parabola, in frames."""
+    if len(energy) < 3:
+        return np.full(label.shape, _LOOSE, np.float32)
+    middle = np.clip(label, 1, len(energy) - 2)
+    sharp = _sharpness(energy, middle)
+    _, bend = vertex(sharp, *bounds(label - middle))
+    return _spread(np.exp(sharp.max(axis=0)) - np.float32(_FLOOR), bend)
 
 
 def _spread(excess: np.ndarray, bend: np.ndarray) -> np.ndarray:
@@ -116,12 +128,3 @@ def _gather_triple(volume: np.ndarray, middle: np.ndarray, out: np.ndarray) -> N
         for x in range(width):
             for k in range(3):
                 out[k, y, x] = volume[middle[y, x] + k - 1, y, x]
-
-
-def _vertex(triple: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Offset of the parabola's vertex from the middle, and its curvature; a flat one stays in place."""
-    before, at, after = triple
-    bend = 2 * at - before - after
-    usable = bend > 1e-4
-    offset = np.divide(0.5 * (after - before), bend, out=np.sign(low + high).astype(np.float32), where=usable)
-    return np.clip(offset, low, high), np.where(usable, bend, 0)

@@ -13,6 +13,7 @@ from bigstack.engine.tiles import map_overlap
 from bigstack.errors import InputError, MemoryLimitError
 from bigstack.kernels.depth.blocks import HALO, DepthBlocks, block_side, depth_blocks
 from bigstack.kernels.depth.estimate import estimate
+from bigstack.kernels.depth.recipe import Recipe
 from bigstack.kernels.fusion.depth_blend import depth_blend
 from bigstack.kernels.fusion.glints import take_glints
 from bigstack.synthetic import scene
@@ -82,7 +83,7 @@ def test_other_dtypes_give_the_same_depth_and_keep_their_range(frames, dtype):
 def test_channels_that_are_named_alone_tell_focus(frames):
     broken = frames.copy()
     broken[0, ..., 1] = np.random.default_rng(0).integers(0, 256, SHAPE)
-    fold = DepthBlocks(256, channels=(0, 2))
+    fold = DepthBlocks(256, Recipe(channels=(0, 2)))
     assert np.mean(outputs(fold, da.from_array(broken), SHAPE)["index"] == 0) < 0.5
     assert np.mean(outputs(DepthBlocks(256), da.from_array(broken), SHAPE)["index"] == 0) > 0.9
 

@@ -1,0 +1,101 @@
+"""Depth between frames from three values of focus: the vertex of the parabola through them.
+
+Through the values themselves, or through their logarithms: focus falls off as a Gaussian, nearly (Subbarao
+and Choi 1995, doi:10.1109/34.368173). Frames need not be evenly spaced.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+FLOOR = 1e-3
+"""Least focus over that of noise whose logarithm is taken."""
+
+
+def three_point(
+    label: np.ndarray, focus: np.ndarray, *, gaussian: bool, positions: tuple[float, ...] = ()
+) -> np.ndarray:
+    """Return the depth (y, x) float32 in frames from focus at, before and after `label`.
+
+    Parameters
+    ----------
+    label
+        The best frame (y, x).
+    focus
+        Focus (z, y, x) float32, at least 0.
+    gaussian
+        Whether the parabola goes through the logarithms.
+    positions
+        Z of the frames where they are not evenly spaced; the result is in frames all the same.
+
+    Examples
+    --------
+    >>> z = np.arange(5)
+    >>> curve = np.exp(-np.square(z - 2.3) / 2).astype(np.float32)[:, None, None]
+    >>> three_point(np.array([[2]]), curve, gaussian=True).round(3)
+    array([[2.3]], dtype=float32)
+    """
+    if len(focus) < 3:
+        return label.astype(np.float32)
+    middle = np.clip(label, 1, len(focus) - 2)
+    triple = np.take_along_axis(focus, np.stack([middle - 1, middle, middle + 1]), axis=0)
+    return peak_of(triple, middle, label, gaussian=gaussian, positions=positions)
+
+
+def peak_of(
+    triple: np.ndarray,
+    middle: np.ndarray,
+    label: np.ndarray,
+    *,
+    gaussian: bool,
+    positions: tuple[float, ...] = (),
+) -> np.ndarray:
+    """Return the depth in frames of three values (3, y, x) about frame `middle`; `label` is the best."""
+    values = np.log(np.maximum(triple, np.float32(FLOOR))) if gaussian else triple
+    offset, _ = vertex(values, *bounds(label - middle), gaps=gaps_of(positions, middle))
+    return middle.astype(np.float32) + offset
+
+
+def bounds(end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest offset of the vertex from the middle frame.
+
+    Within half a frame of the label; where that is the first or the last frame (`end` -1 or 1), from half to
+    one frame beyond the middle, else a surface at the last frame would be a quarter off.
+    """
+    low = np.where(end > 0, 0.5, np.where(end < 0, -1.0, -0.5)).astype(np.float32)
+    high = np.where(end > 0, 1.0, np.where(end < 0, -0.5, 0.5)).astype(np.float32)
+    return low, high
+
+
+def gaps_of(positions: tuple[float, ...], middle: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Z from the frame before to each middle frame, and to the frame after; None where evenly spaced."""
+    if not positions:
+        return None
+    steps = np.diff(np.asarray(positions, np.float64)).astype(np.float32)
+    return steps[middle - 1], steps[middle]
+
+
+def vertex(
+    triple: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    gaps: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Offset of the parabola's vertex from the middle in frames, and its curvature; a flat one stays.
+
+    `gaps` are the z between the three where they differ: frames between are then as far apart as those.
+    """
+    before, at, after = triple
+    if gaps is None:
+        rise, bend = 0.5 * (after - before), 2 * at - before - after
+    else:
+        # In units of the mean gap, so that flat is the same for all spacings.
+        mean = (gaps[0] + gaps[1]) / 2
+        early, late = gaps[0] / mean, gaps[1] / mean
+        up, on = (at - before) / early, (after - at) / late
+        rise, bend = (up * late + on * early) / 2, up - on
+    usable = bend > 1e-4
+    offset = np.divide(rise, bend, out=np.sign(low + high).astype(np.float32), where=usable)
+    if gaps is not None:
+        offset = np.where(usable, offset / np.where(offset > 0, late, early), offset)
+    return np.clip(offset, low, high), np.where(usable, bend, 0)
