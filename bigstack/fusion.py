@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +23,8 @@ from bigstack.engine.stacks import check_stack
 from bigstack.engine.tiles import Tiles
 from bigstack.errors import InputError, choose
 from bigstack.kernels.depth.blocks import depth_blocks
+from bigstack.kernels.depth.recipe import REFINE
+from bigstack.kernels.depth.units import uneven
 from bigstack.kernels.focus import measure as find_measure
 from bigstack.kernels.fusion.average import Average
 from bigstack.kernels.fusion.base import Base
@@ -30,7 +32,15 @@ from bigstack.kernels.fusion.pyramid import Chain, Collapse, PyramidSelect, pyra
 from bigstack.kernels.fusion.pyramid_rest import PyramidRest
 from bigstack.kernels.fusion.select import Select
 from bigstack.kernels.pyramid import BINOMIAL
-from bigstack.names import BaseKind, FusionMethod, Projection, Ties
+from bigstack.names import (
+    BaseKind,
+    DepthMeasure,
+    FusionMethod,
+    Peak,
+    Projection,
+    Refinement,
+    Ties,
+)
 
 FINE_LEVELS = 3
 """Levels fused at a time while the image is large: their halo is 44 pixels, that of 9 levels 3068."""
@@ -135,7 +145,9 @@ def fuse_by(
         choose(name, method_options(method), f"option of method {method!r}")
     array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
     channels = channel_numbers(stack, focus_channel)
-    return _dataset(stack, function(array, channels, layout, **options))
+    # Depth is fitted between frames where they are.
+    places = (uneven(frame_positions(stack)),) if method == "depth" else ()
+    return _dataset(stack, function(array, channels, layout, *places, **options))
 
 
 def pyramid(
@@ -262,7 +274,13 @@ def depth(
     stack: da.Array,
     channels: tuple[int, ...],
     layout: Layout,
+    positions: tuple[float, ...] = (),
     *,
+    measure: DepthMeasure = "tree",
+    focus_options: Mapping[str, Any] | None = None,
+    smoothing: float = 0.0,
+    peak: Peak = "mixed",
+    refine: Refinement | Sequence[Refinement] = REFINE,
     noise: float | None = None,
     radius: int = 24,
     step: float = 4.0,
@@ -278,6 +296,8 @@ def depth(
 
     Parameters
     ----------
+    measure, focus_options, smoothing, peak, refine
+        How the depth is found, as in `bigstack.depth_from_focus`.
     noise
         Standard deviation of the pixels' noise in grey levels; found in each block when not given.
     radius
@@ -291,6 +311,12 @@ def depth(
         stack.shape[0],
         fused=True,
         channels=channels,
+        positions=positions,
+        measure=measure,
+        focus_options=focus_options,
+        smoothing=smoothing,
+        peak=peak,
+        refine=refine,
         noise=noise,
         radius=radius,
         step=step,

@@ -42,17 +42,30 @@ def test_variables_are_those_of_the_registry():
     np.testing.assert_array_equal(found.y, made.stack.y)
 
 
-def test_depth_is_in_the_units_of_z_however_frames_are_spaced():
+def test_depth_is_in_the_units_of_z():
     made, found = solved("five")
-    z = np.array([10.0, 12.0, 13.0, 20.0, 40.0])
-    spaced = depth_from_focus(made.stack.assign_coords(z=z).assign_attrs(units="micrometre")).compute()
+    micrometres = made.stack.assign_coords(z=np.arange(5) * 2.5 + 10).assign_attrs(units="micrometre")
+    spaced = depth_from_focus(micrometres).compute()
     np.testing.assert_array_equal(spaced.index, found.index)
-    np.testing.assert_allclose(spaced.depth, np.interp(found.depth, np.arange(5), z), rtol=1e-5)
-    step = np.interp(found.depth, np.arange(5), np.gradient(z))
-    np.testing.assert_allclose(spaced.sigma, found.sigma * step, rtol=1e-4)
+    np.testing.assert_allclose(spaced.depth, found.depth * 2.5 + 10, rtol=1e-5)
+    np.testing.assert_allclose(spaced.sigma, found.sigma * 2.5, rtol=1e-4)
     assert spaced.depth.attrs["unit"] == "micrometre"
-    back = depth_from_focus(made.stack.assign_coords(z=z[::-1].copy())).compute()
+    back = depth_from_focus(micrometres.assign_coords(z=np.arange(5)[::-1].copy())).compute()
     assert back.sigma.min() > 0
+    np.testing.assert_allclose(back.depth, 4 - found.depth, atol=1e-5)
+
+
+@pytest.mark.parametrize("peak", ["mixed", "parabola", "gaussian", "curve"])
+def test_frames_need_not_be_evenly_spaced(peak):
+    made = scene("bump", seed=3, shape=(120, 160), noise=(1.5, 0.0)).compute()
+    kept = np.delete(np.arange(20), [3, 7, 8, 12, 16])
+    options = {"peak": peak, "refine": "sgm"}
+    depth = depth_from_focus(made.stack.isel(z=kept).assign_coords(z=kept.astype(float)), **options).depth
+    even = depth_from_focus(made.stack.isel(z=kept).assign_coords(z=np.arange(15)), **options).depth
+    truth = made.truth.depth.values
+    told = depth_errors(depth.values, truth).rmse
+    assert told < 0.4
+    assert told < 0.9 * depth_errors(np.interp(even.values, np.arange(15), kept), truth).rmse
 
 
 def test_nothing_is_computed_before_it_is_asked_for_and_a_region_is_a_crop():
@@ -108,7 +121,7 @@ def test_options_change_what_they_say():
     plain = depth_from_focus(made.stack).compute()
     others = [{"radius": 0}, {"step": 0.0, "jump": 0.0}, {"jump": 5.0}, {"step": 20.0}]
     assert all(not depth_from_focus(made.stack, **one).depth.equals(plain.depth) for one in others)
-    noisy = scene("smooth-noisy", seed=2, shape=(160, 200), frames=8).compute()
+    noisy = scene("steps-gaussian", seed=2, shape=(240, 320), frames=12).compute()
     errors = [
         depth_errors(depth_from_focus(noisy.stack, **one).depth.values, noisy.truth.depth.values).rmse
         for one in ({}, {"radius": 0}, {"radius": 0, "step": 0.0, "jump": 0.0})

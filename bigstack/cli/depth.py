@@ -10,9 +10,24 @@ import click
 from bigstack.cli import options
 from bigstack.cli.align import align_options, alignment_options
 from bigstack.cli.correct import correction_options, in_turn, steps_of
-from bigstack.names import AlignMethod, Blank, choices
+from bigstack.cli.measures import Setting
+from bigstack.names import AlignMethod, Blank, DepthMeasure, Peak, Refinement, choices
 
 depth_options = options.combined(
+    click.option(
+        "--measure", type=click.Choice(choices(DepthMeasure)),
+        help="What depth is found by: the tree of scales, or one focus measure [tree].",
+    ),
+    click.option(
+        "--set", "focus_options", type=Setting(), multiple=True,
+        help="Option of that measure, such as window=9 (repeatable).",
+    ),
+    click.option("--smoothing", type=click.FloatRange(0), help="Gaussian over its maps, pixels [0]."),
+    click.option("--peak", type=click.Choice(choices(Peak)), help="Fit between frames [mixed]."),
+    click.option(
+        "--refine", type=click.Choice(choices(Refinement)), multiple=True,
+        help="Refinement of the map (repeatable, in this order) [sgm, median, diffusion].",
+    ),
     click.option("--focus-channel", multiple=True, help="Measure focus on this channel only (repeatable)."),
     click.option("--radius", type=click.IntRange(0), help="Pixels the map's median reaches [24]."),
     click.option("--step", type=click.FloatRange(0), help="Price of a neighbour's depth one frame off [4]."),
@@ -21,10 +36,21 @@ depth_options = options.combined(
     click.option(
         "--pixel-noise", type=click.FloatRange(0), help="Noise of the pixels, in grey levels [measured]."
     ),
-)
+)  # fmt: skip
 """How depth is found: options of `bigstack.depth_from_focus`, under its names but for `pixel_noise`."""
 
-OWN = ("radius", "step", "jump", "blur", "pixel_noise")
+OWN = (
+    "measure",
+    "focus_options",
+    "smoothing",
+    "peak",
+    "refine",
+    "radius",
+    "step",
+    "jump",
+    "blur",
+    "pixel_noise",
+)
 
 output_options = options.combined(
     click.option("--confidence-out", type=options.PATH, help="Also write how sure the depth is, 0 to 1."),
@@ -96,6 +122,8 @@ def depth_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in OWN}
     chosen["noise"] = chosen.pop("pixel_noise")
+    chosen["refine"] = chosen["refine"] or None
+    chosen["focus_options"] = dict(chosen["focus_options"]) or None
     return DepthJob(
         inputs=inputs,
         output=output,

@@ -149,3 +149,27 @@ def test_a_killed_run_goes_on_and_ends_alike(process, tmp_path):
     expected = depth_from_focus(open_stack(source)).compute()
     for path, variable in zip(made, ("depth", "sigma"), strict=True):
         np.testing.assert_array_equal(open_stack(path).values[0, :, :, 0], expected[variable])
+
+
+def test_measure_peak_and_refinements_are_those_of_the_function(bigstack, shared, tmp_path):
+    source = shared / "data" / "zstack_ome_cells"
+    words = (
+        "--measure",
+        "sml",
+        "--set",
+        "window=5",
+        "--peak",
+        "gaussian",
+        "--refine",
+        "median",
+        "--align",
+        "none",
+    )
+    code, _, _ = bigstack("depth", source, "-o", tmp_path / "d.tif", *words)
+    assert code == 0
+    options = {"measure": "sml", "focus_options": {"window": 5}, "peak": "gaussian", "refine": "median"}
+    expected = depth_from_focus(open_stack(source), **options).depth
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "d.tif"), expected)
+    code, _, err = bigstack("depth", source, "-o", tmp_path / "e.tif", "--set", "window=5")
+    assert code == 2
+    assert "no options" in err

@@ -143,5 +143,5 @@ def _as_pixels(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def depth_blocks(frames: int, *, fused: bool = False, **how: Any) -> DepthBlocks:
-    """Fold of a stack of so many frames, with options of `recipe_of`; those that make no sense are refused."""
+    """Fold of a stack of so many frames, by options of `recipe_of`; what makes no sense is refused."""
     return DepthBlocks(block_side(frames), recipe_of(**how), fused)

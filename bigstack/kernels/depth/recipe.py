@@ -11,19 +11,13 @@ from bigstack.kernels.depth.cone import BLUR
 from bigstack.kernels.depth.median import RADIUS
 from bigstack.kernels.depth.sgm import JUMP, MOST_JUMP, STEP
 from bigstack.kernels.focus import measure as find_measure
-from bigstack.names import DepthMeasure, Peak, Refinement, Surface, choices
+from bigstack.names import DepthMeasure, Peak, Refinement, choices
 
 MOST_RADIUS = 48
 """Pixels: the halo of the blocks leaves room for no wider median."""
 
-MOST_WINDOW = 31
-"""Pixels a side of the widest diamond."""
-
 REFINE: tuple[Refinement, ...] = ("sgm", "median", "diffusion")
 """Refinement by default: the best of `benchmarks/depth.py options`."""
-
-OF_VOLUME = ("guided", "sgm", "graph_cut")
-"""Refinements that work on the evidence of all frames, in this order; the others work on the map."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +36,14 @@ class Recipe:
     peak: Peak = "mixed"
     refine: tuple[Refinement, ...] = REFINE
     radius: int = RADIUS
-    window: int = 7
     step: float = STEP
     jump: float = JUMP
     blur: float = BLUR
-    fill: bool = False
-    surface: Surface = "best"
     positions: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         choose(self.measure, get_args(DepthMeasure), "measure")
         choose(self.peak, get_args(Peak), "peak")
-        choose(self.surface, get_args(Surface), "surface")
         for name in self.refine:
             choose(name, [one for one in get_args(Refinement) if one != "none"], "refine")
         self._check_numbers()
@@ -64,8 +54,6 @@ class Recipe:
             raise InputError(f"noise is a standard deviation in grey levels, from 0 up, got {self.noise!r}")
         if not 0 <= self.radius <= MOST_RADIUS:
             raise InputError(f"radius must be 0 to {MOST_RADIUS} pixels, got {self.radius!r}")
-        if not (1 <= self.window <= MOST_WINDOW and self.window % 2):
-            raise InputError(f"window must be an odd number from 1 to {MOST_WINDOW}, got {self.window!r}")
         if not 0 <= self.step <= self.jump <= MOST_JUMP:
             raise InputError(
                 f"prices must be 0 <= step <= jump <= {MOST_JUMP}, got step {self.step}, jump {self.jump}"
@@ -92,7 +80,7 @@ class Recipe:
 def recipe_of(
     *,
     refine: Refinement | Sequence[Refinement] = REFINE,
-    options: Mapping[str, Any] | None = None,
+    focus_options: Mapping[str, Any] | None = None,
     **how: Any,
 ) -> Recipe:
     """Recipe of options as a user gives them: one refinement or several, those of the measure as a mapping.
