@@ -72,50 +72,6 @@ Peak = Literal["mixed", "integer", "parabola", "gaussian", "curve"]
 Refinement = Literal["none", "sgm", "median", "diffusion"]
 """Steps that make a depth map of evidence: of the volume (first three), then of the map."""
 
-Border = Literal["constant", "replicate", "replicate-blur", "reflect"]
-Interpolation = Literal["linear", "cubic", "lanczos"]
-
-Blank = Literal["invalid", "unobserved"]
-"""Pixels whose depth can be left out of a map."""
-
-
-def choices(names: Any) -> tuple[str, ...]:
-    """Names of a `Literal`, for a command's option."""
-    return get_args(names)
-
-
-FocusMeasure = Literal[
-    "laplacian",
-    "log",
-    "energy",
-    "modified_laplacian",
-    "sml",
-    "tenengrad",
-    "sobel",
-    "brenner",
-    "variance",
-    "rdf",
-    "rdf_surh",
-    "wavelet",
-    "steerable",
-    "structure_tensor",
-    "eigenvalue",
-    "log_energy",
-]
-"""Names of the focus measures, as their registry has them."""
-
-DepthMeasure = Literal["tree", FocusMeasure]
-"""What depth is found by: the tree of scales, or one focus measure."""
-
-Peak = Literal["mixed", "integer", "parabola", "gaussian", "curve"]
-"""How depth between frames is found from values of focus."""
-
-Refinement = Literal["none", "sgm", "median", "diffusion"]
-"""Steps that make a depth map of evidence: of the volume (first three), then of the map."""
-
-Surface = Literal["best", "near", "far"]
-"""Which of two surfaces that are seen at one pixel its depth is that of."""
-
 Border = Literal["replicate", "reflect", "constant"]
 """What a ring difference filter takes for the pixels outside the image."""
 
