@@ -1,8 +1,9 @@
 """Fusion guided by depth: frames averaged where they are equally sharp, selected where surfaces hide others.
 
 Each level of a Laplacian pyramid has its own weights. On a smooth surface frames are blended about the
-depth, as widely as noise asks for and loss of contrast allows. Near the edge of a nearer surface, whose
-defocus spreads over what lies behind it, the sharpest of the frames that it leaves clean is taken.
+depth, each by the contrast that defocus leaves it there, as widely as noise asks for; what contrast they lack
+together is given back. Near the edge of a nearer surface, whose defocus spreads over what lies behind it, the
+sharpest of the frames that it leaves clean is taken. Noise that the blend leaves is known, and shrunk.
 """
 
 from __future__ import annotations
@@ -14,17 +15,30 @@ import numpy as np
 
 from bigstack.kernels.depth.cone import BLUR, clean_until
 from bigstack.kernels.depth.noise import band_gain
-from bigstack.kernels.luminance import luminance
+from bigstack.kernels.depth.volumes import grey, grey_weights, largest, pick
+from bigstack.kernels.fusion.blend_loops import (
+    add_band,
+    add_low,
+    band_energy,
+    base_weights,
+    planes,
+    squares_in_cells,
+    weigh,
+)
+from bigstack.kernels.fusion.residual import SIDE, shrink_noise
 
 LEVELS = 6
-_NARROW, _WIDE = 0.1, 4.0  # bounds of the Gaussian along z, frames
 _LAYERED = (0.7, 1.5)  # range of frames, beyond that of the surface's slope, that asks for selection
-_POWER = 4  # of energy, in selection: the sharpest wins, equals share
 _MISSED = 1.5  # energy elsewhere over that at the depth which says that the depth is wrong
 _BEFORE, _BEHIND = 0.5, 0.5  # frames about the allowed range
 _FEWEST, _STRONG = 200, 0.5  # pixels that tell how contrast falls: so many, beyond this quantile of energy
-_STRIP = 1 << 18  # values that are weighed at a time
+_CENTRED = 0.25  # frames from the first or last one within which its one neighbour tells
 _BASE = 4.0  # Gaussian of the base level along z, frames
+_DOUBT = 2.0  # error of the contrast that is expected of a frame, over the logarithm of its loss
+_WEAKEST = 0.5  # contrast that is given back at most: twofold
+_LUMA = 0.67  # noise of the luma over that of independent colours
+THRESHOLD = 2.2
+"""Standard deviations of noise that shrinking takes a wave for, where it is asked for once."""
 
 
 @dataclass
@@ -45,6 +59,7 @@ def depth_blend(
     valid: np.ndarray | None = None,
     *,
     channels: tuple[int, ...] = (),
+    denoise: float = 1.0,
 ) -> np.ndarray:
     """Fuse frames (z, y, x, channel) by their depth; the image is float32, neither clipped nor rounded.
 
@@ -60,16 +75,23 @@ def depth_blend(
         Where the frames' pixels are real (z, y, x) bool, None when all are.
     channels
         Those that focus is measured on, all when empty.
+    denoise
+        How strongly the noise that the blend leaves is shrunk, 0 for not at all.
     """
     levels = level_count(depth.shape)
     energies = _energies(frames, levels, channels)
     plans = _plans(depth, levels, sigma)
     real = [None] * (levels + 1) if valid is None or valid.all() else _real(valid, levels)
+    losses = contrast_losses(energies, plans)
     weights = []
     for level, energy in enumerate(energies):
-        weights.append(_weights(energy, plans[level], level, real[level]))
+        weights.append(_weights(energy, plans[level], losses[level], real[level]))
     weights.append(_base_weights(plans[-1], len(frames), real[-1]))
-    return _blend(frames, weights, levels)
+    image = _blend(frames, weights, levels)
+    if denoise > 0:
+        pixel = sigma / (_LUMA if frames.shape[3] == 3 else 1)
+        image = shrink_noise(image, _noise_left(weights, depth.shape, pixel), denoise * THRESHOLD)
+    return np.ascontiguousarray(image.transpose(1, 2, 0))
 
 
 def level_count(shape: tuple[int, ...]) -> int:
@@ -82,18 +104,16 @@ def _energies(frames: np.ndarray, levels: int, channels: tuple[int, ...]) -> lis
         np.empty((len(frames), *(-(-side // 2**level) for side in frames.shape[1:3])), np.float32)
         for level in range(levels)
     ]
+    weights = grey_weights(frames.shape[3], channels)
+    luma = np.empty(frames.shape[1:3], np.float32)
     for z, frame in enumerate(frames):
-        low = luminance(frame.astype(np.float32), channels)
+        grey(frame, weights, luma)
+        low: np.ndarray = luma
         for level in range(levels):
-            band, low = _split(low)
-            np.multiply(band, band, out=band)
-            found[level][z] = cv2.blur(band, (5, 5))
+            smaller = cv2.pyrDown(low)
+            band_energy(low, cv2.pyrUp(smaller, dstsize=low.shape[::-1]), found[level][z])
+            low = smaller
     return found
-
-
-def _split(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    low = cv2.pyrDown(image)
-    return cv2.subtract(image, cv2.pyrUp(low, dstsize=image.shape[1::-1])), low
 
 
 def _plans(depth: np.ndarray, levels: int, sigma: float) -> list[Plan]:
@@ -107,83 +127,80 @@ def _plans(depth: np.ndarray, levels: int, sigma: float) -> list[Plan]:
     return found
 
 
-def _weights(energy: np.ndarray, plan: Plan, level: int, real: np.ndarray | None) -> np.ndarray:
-    """Weights (z, y, x) of one level, which sum to 1; they take the place of its energy."""
+def _weights(energy: np.ndarray, plan: Plan, loss: tuple[float, bool], real: np.ndarray | None) -> np.ndarray:
+    """Weights (z, y, x) of one level; they take the place of its energy."""
     if real is not None:
         energy *= real
-    best = energy.max(axis=0)
-    nearest = np.clip(np.rint(plan.depth), 0, len(energy) - 1).astype(np.intp)
-    at = np.take_along_axis(energy, nearest[None], axis=0)[0]
-    loss = contrast_loss(energy, nearest, at, plan.noise, level)
-    wide = _width(cv2.blur(best, (5, 5)) / np.float32(plan.noise), loss)
-    missed = best > _MISSED * (at + 4 * np.float32(plan.noise))
+    best = largest(energy)
+    noise = np.float32(plan.noise)
+    at = pick(energy, _nearest(plan.depth, len(energy)))
+    snr = np.maximum(cv2.blur(best, (5, 5)) / noise - np.float32(1.5), np.float32(0.02))
+    missed = best > _MISSED * (at + 4 * noise)
     layered = np.clip((plan.high - plan.low - _LAYERED[0]) / (_LAYERED[1] - _LAYERED[0]), 0, 1)
     layered[missed] = 1
-    for rows in _strips(energy):  # else there would be several volumes of the size of the energy's
-        part = Plan(plan.depth[rows], plan.low[rows], plan.high[rows], plan.noise)
-        smooth = _blended(len(energy), part, wide[rows])
-        chosen = _selected(energy[:, rows], part, missed[rows])
-        smooth += layered[rows] * (chosen - smooth)
-        energy[:, rows] = smooth if real is None else _only_real(smooth, part.depth, real[:, rows])
+    low, high = plan.low - np.float32(_BEFORE), plan.high + np.float32(_BEHIND)
+    fall, measured = loss
+    weakest = np.float32(_WEAKEST if measured else 1)
+    weigh(energy, plan.depth, low, high, snr, layered, missed, np.float32(fall), np.float32(_DOUBT), weakest)
+    if real is not None:
+        for rows in _strips(energy):
+            energy[:, rows] = _only_real(energy[:, rows], plan.depth[rows], real[:, rows])
     return energy
 
 
+def _nearest(depth: np.ndarray, frames: int) -> np.ndarray:
+    return np.clip(np.rint(depth), 0, frames - 1).astype(np.intp)
+
+
 def _strips(volume: np.ndarray) -> list[slice]:
-    step = max(1, _STRIP // (volume.shape[0] * volume.shape[2]))
+    step = max(1, (1 << 18) // (volume.shape[0] * volume.shape[2]))
     return [slice(start, start + step) for start in range(0, volume.shape[1], step)]
 
 
-def _blended(frames: int, plan: Plan, wide: np.ndarray) -> np.ndarray:
-    """Gaussian weights about the depth."""
-    z = np.arange(frames, dtype=np.float32)[:, None, None]
-    weights = z - plan.depth
-    weights /= wide
-    np.multiply(weights, weights, out=weights)
-    weights *= np.float32(-0.5)
-    np.exp(weights, out=weights)
-    weights /= weights.sum(axis=0)
-    return weights
+def contrast_losses(energies: list[np.ndarray], plans: list[Plan]) -> list[tuple[float, bool]]:
+    """How fast contrast falls with defocus at each level, and whether that was measured anywhere.
 
-
-def _selected(energy: np.ndarray, plan: Plan, missed: np.ndarray) -> np.ndarray:
-    """Weights by energy, of the frames that nearer surfaces leave clean; of all where the depth misses."""
-    z = np.arange(len(energy), dtype=np.float32)[:, None, None]
-    inside = ((z >= plan.low - _BEFORE) & (z <= plan.high + _BEHIND)) | missed
-    weights = np.where(inside, energy, np.float32(0))
-    weights /= np.maximum(weights.max(axis=0), np.float32(1e-12))
-    weights **= _POWER
-    weights /= np.maximum(weights.sum(axis=0), np.float32(1e-12))
-    return weights
-
-
-def contrast_loss(energy: np.ndarray, nearest: np.ndarray, at: np.ndarray, noise: float, level: int) -> float:
-    """Return how fast contrast falls with defocus: k, where it is ``exp(-k * (frames from focus)**2)``.
-
-    The median over the level's strongest pixels; of a lens of `BLUR` pixels a frame where too few tell.
+    k, where contrast is ``exp(-k * (frames from focus)**2)``. A level where too little tells takes that of
+    the next finer, or coarser one, of which each has a fourth; all that of a lens of `BLUR` where none tells.
     """
-    guess = (BLUR / (2 * 2**level)) ** 2
-    inside = (nearest > 0) & (nearest < len(energy) - 1) & (at > 20 * noise)
+    found = [contrast_loss(*pair) for pair in zip(energies, plans, strict=False)]
+    for order in (range(1, len(found)), range(len(found) - 2, -1, -1)):
+        for level in order:
+            other = level - order.step
+            if found[level] is None and (known := found[other]) is not None:
+                found[level] = known * 4.0 ** (other - level)
+    guess = [(BLUR / (2 * 2**level)) ** 2 for level in range(len(found))]
+    return [(g, False) if k is None else (min(k, 6 * g), True) for k, g in zip(found, guess, strict=True)]
+
+
+def contrast_loss(energy: np.ndarray, plan: Plan) -> float | None:
+    """Return the median of k over the level's strongest pixels, None where there are too few."""
+    nearest = _nearest(plan.depth, len(energy))
+    at = pick(energy, nearest)
+    off = plan.depth - nearest
+    last = len(energy) - 1
+    inside = ((nearest > 0) & (nearest < last)) | (np.abs(off) < _CENTRED)
+    inside &= (at > 20 * plan.noise) & (last > 0)
     if np.count_nonzero(inside) < _FEWEST:
-        return guess
+        return None
     inside &= at >= np.quantile(at[inside], _STRONG)
     y, x = np.nonzero(inside)
     n = nearest[y, x]
-    beside = np.log(energy[n - 1, y, x] + noise) + np.log(energy[n + 1, y, x] + noise)
-    fall = np.log(at[y, x] + noise) - beside / 2
-    return float(np.clip(np.median(fall) / 2, guess / 3, guess * 6))
-
-
-def _width(ratio: np.ndarray, loss: float) -> np.ndarray:
-    """Gaussian along z, frames, at which loss of contrast and noise together are least."""
-    snr = np.maximum(ratio - np.float32(2.5), np.float32(0.02))
-    return np.clip((snr * np.float32(8 * np.sqrt(np.pi) * loss**2)) ** np.float32(-0.2), _NARROW, _WIDE)
+    falls, steps = np.zeros(len(n)), np.zeros(len(n))
+    for side in (-1, 1):
+        there = (n + side >= 0) & (n + side <= last)
+        beside = energy[np.clip(n + side, 0, last), y, x]
+        falls += np.where(there, np.log(at[y, x] + plan.noise) - np.log(beside + plan.noise), 0)
+        # Squared distance from focus of the neighbour less that of the nearest frame; both add up to 2.
+        steps += np.where(there, 1 - 2 * side * off[y, x], 0)
+    # Energies are squares, hence half.
+    return max(float(np.median(falls / steps)) / 2, 0.0)
 
 
 def _base_weights(plan: Plan, frames: int, real: np.ndarray | None) -> np.ndarray:
-    z = np.arange(frames, dtype=np.float32)[:, None, None]
-    near = np.clip(plan.low, 0, frames - 1)
-    weights = np.exp(-np.square((z - near) / np.float32(_BASE)) / 2)
-    weights /= weights.sum(axis=0)
+    near = np.clip(plan.low, 0, frames - 1).astype(np.float32)
+    weights = np.empty((frames, *near.shape), np.float32)
+    base_weights(near, np.float32(_BASE), weights)
     return weights if real is None else _only_real(weights, near, real)
 
 
@@ -210,16 +227,34 @@ def _only_real(weights: np.ndarray, depth: np.ndarray, real: np.ndarray) -> np.n
 
 
 def _blend(frames: np.ndarray, weights: list[np.ndarray], levels: int) -> np.ndarray:
+    """Weighted sum (channel, y, x) of the frames' pyramids, put together."""
     channels = frames.shape[3]
-    sums = [np.zeros((*w.shape[1:], channels), np.float32) for w in weights]
+    sums = [np.zeros((channels, *w.shape[1:]), np.float32) for w in weights]
+    images = np.empty((channels, *frames.shape[1:3]), np.float32)
     for z, frame in enumerate(frames):
-        low = frame.astype(np.float32)
-        for level in range(levels):
-            band, low = _split(low)
-            sums[level] += band.reshape(sums[level].shape) * weights[level][z, :, :, None]
-        sums[levels] += low.reshape(sums[levels].shape) * weights[levels][z, :, :, None]
+        planes(frame, images)
+        for c in range(channels):
+            low = images[c]
+            for level in range(levels):
+                smaller = cv2.pyrDown(low)
+                up = cv2.pyrUp(smaller, dstsize=low.shape[::-1])
+                add_band(low, up, weights[level][z], sums[level][c])
+                low = smaller
+            add_low(low, weights[levels][z], sums[levels][c])
     image = sums.pop()
     while sums:
         band = sums.pop()
-        image = cv2.pyrUp(image, dstsize=band.shape[1::-1]).reshape(band.shape) + band
+        for low, sharp in zip(image, band, strict=True):
+            sharp += cv2.pyrUp(low, dstsize=sharp.shape[::-1])
+        image = band
     return image
+
+
+def _noise_left(weights: list[np.ndarray], shape: tuple[int, ...], sigma: float) -> np.ndarray:
+    """Standard deviation (level, y, x) of a pixel's noise after the blend, for cells of 8 pixels."""
+    cells = tuple(-(-side // SIDE) for side in shape)
+    found = np.empty((len(weights), *cells), np.float32)
+    for level, (one, out) in enumerate(zip(weights, found, strict=True)):
+        squares_in_cells(one, level, out)
+    found *= np.float32(sigma)
+    return found

@@ -27,7 +27,7 @@ def test_pixels_come_whole_from_one_frame_about_a_glint_and_stay_elsewhere(dtype
     inside = found[26:35, 26:35].astype(dtype)
     assert (inside[None] == frames[:, 26:35, 26:35]).all(axis=-1).any(axis=0).all()
     far = np.ones(found.shape[:2], bool)
-    far[15:46, 15:46] = False
+    far[11:50, 11:50] = False
     assert (found[far] == 0).all()
 
 
@@ -56,4 +56,4 @@ def test_highlights_gain():
     frames, truth = made.stack.values, made.truth.image.values
     depth = estimate(frames)
     plain = depth_blend(frames, depth.depth, depth.noise)
-    assert psnr(take_glints(plain, frames), truth, data_range=255) > 2 + psnr(plain, truth, data_range=255)
+    assert psnr(take_glints(plain, frames), truth, data_range=255) > 6 + psnr(plain, truth, data_range=255)
