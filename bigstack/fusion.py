@@ -79,6 +79,8 @@ def fuse(
         ``"select"``: every pixel from the frame where a focus measure is highest (`select`);
         ``"average"``: mean, minimum or maximum of the frames (`average`);
         ``"depth_map"``: frames weighed by their focus, scale by scale (`bigstack.blending.depth_map`);
+        ``"weighted"``: the same pixel by pixel, in one pass (`bigstack.blending.weighted`);
+        ``"guided"``: two layers, their weights guided by the frames' edges (`bigstack.blending.guided`);
         ``"depth"``: frames blended about the depth from focus, selected where surfaces hide others (`depth`).
     focus_channel
         Channel, or channels, by name or number, that focus is measured on; all when not given.
@@ -333,6 +335,8 @@ METHODS: dict[str, Callable[..., dict[str, da.Array]]] = {
     "average": average,
     "depth": depth,
     "depth_map": blending.depth_map,
+    "weighted": blending.weighted,
+    "guided": blending.guided,
 }
 """Every fusion method by name; its keyword-only parameters are its options."""
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 STACK_DIMS = ("z", "y", "x", "channel")
 """Dims of every stack."""
 
-FusionMethod = Literal["pyramid", "select", "average", "depth", "depth_map"]
+FusionMethod = Literal["pyramid", "select", "average", "depth", "depth_map", "weighted", "guided"]
 """Names of the fusion methods, here so that the command line can list them without importing them."""
 
 WeightRule = Literal["average", "max", "softmax"]

@@ -20,6 +20,10 @@ OPTIONS = [
     {"method": "depth_map", "levels": 2},
     {"method": "depth_map", "weights": "max", "diameter": 5, "smoothing": 1, "levels": 3},
     {"method": "depth_map", "weights": "softmax", "unit": "stack", "levels": 0},
+    {"method": "weighted"},
+    {"method": "weighted", "measure": "log", "smoothing": 0, "power": 1},
+    {"method": "guided"},
+    {"method": "guided", "window": 5, "base_radius": 9, "detail_radius": 2},
 ]
 IDS = ["-".join(map(str, options.values())) for options in OPTIONS]
 METHODS = sorted({options["method"] for options in OPTIONS})

@@ -11,12 +11,16 @@ _NUMBER = click.FloatRange(0, min_open=True)
 
 blending_options = options.combined(
     click.option("--weights", type=click.Choice(choices(WeightRule)), help="depth_map: rule [average]."),
-    click.option("--power", type=_NUMBER, help="depth_map: exponent of the weights [12]."),
+    click.option("--power", type=_NUMBER, help="depth_map, weighted: exponent of focus [12; 8]."),
     click.option("--temperature", type=_NUMBER, help="depth_map: of the soft-max, in units of focus [0.1]."),
     click.option("--unit", type=click.Choice(choices(EnergyUnit)), help="depth_map: unit of focus [grey]."),
     click.option("--diameter", type=click.IntRange(0, 63), help="depth_map: bilateral filter's [0, none]."),
     click.option("--sigma-color", type=_NUMBER, help="depth_map: its sigma in units of focus [25]."),
     click.option("--sigma-space", type=_NUMBER, help="depth_map: its sigma in pixels [25]."),
+    click.option("--base-radius", type=click.IntRange(1, 100), help="guided: of the base's weights [45]."),
+    click.option("--base-eps", type=_NUMBER, help="guided: regularisation of them [0.3]."),
+    click.option("--detail-radius", type=click.IntRange(1, 100), help="guided: of the detail's [7]."),
+    click.option("--detail-eps", type=_NUMBER, help="guided: regularisation of them [1e-6]."),
 )
 
 BLENDING_OPTIONS = (
@@ -27,4 +31,8 @@ BLENDING_OPTIONS = (
     "diameter",
     "sigma_color",
     "sigma_space",
+    "base_radius",
+    "base_eps",
+    "detail_radius",
+    "detail_eps",
 )

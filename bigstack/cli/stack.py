@@ -28,12 +28,15 @@ method_options = options.combined(
     click.option(
         "--levels", type=click.IntRange(0), help="Levels of detail [pyramid: from the size; depth_map: 4]."
     ),
-    click.option("--window", type=click.IntRange(1, 31), help="pyramid: side of the energy's box, odd [5]."),
+    click.option(
+        "--window", type=click.IntRange(1, 201),
+        help="Odd side: pyramid, of the energy's box [5]; guided, of the mean that is the base [31].",
+    ),
     click.option("--base", type=click.Choice(get_args(BaseKind)), help="pyramid: rule for the lowest level."),
-    click.option("--measure", help="select, depth_map: focus measure [sml]."),
+    click.option("--measure", help="select, depth_map, weighted: focus measure [sml]."),
     click.option(
         "--smoothing", type=click.FloatRange(0),
-        help="select, depth_map: sigma of a Gaussian over the focus [select: 2; else 0].",
+        help="select, weighted, depth_map: sigma of a Gaussian over the focus [2; depth_map: 0].",
     ),
     click.option("--ties", type=click.Choice(get_args(Ties)), help="select: which of equally sharp frames."),
     click.option("--radius", type=click.IntRange(0), help="depth: pixels the map's median reaches [16]."),

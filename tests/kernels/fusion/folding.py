@@ -46,8 +46,11 @@ def run(fold: Any, frames: np.ndarray, valid: Any = None, cuts: tuple[int, ...] 
             if "z" in output.dims
         }
         part, work = fold.start(window, out), {}
-        for z in range(start, stop):
-            fold.add(part, frames[z], z, None if valid is None else valid[z], work)
+        for number in range(getattr(fold, "rounds", 1)):
+            if number:
+                fold.turn(part)
+            for z in range(start, stop):
+                fold.add(part, frames[z], z, None if valid is None else valid[z], work)
         state = part if state is None else fold.merge(state, part)
         tall.append(out)
     return fold.finish(state) | {name: np.concatenate([out[name] for out in tall]) for name in tall[0]}
