@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from bigstack.jobs.detect_folder import detect_folder as detect_folder
     from bigstack.jobs.layers import write_layers as write_layers
     from bigstack.jobs.recipe import Job as Job
+    from bigstack.jobs.surface import write_mesh as write_mesh
     from bigstack.jobs.write import write_image as write_image
+    from bigstack.meshes import surface as surface
 
 _HOMES = {
     "Job": "bigstack.jobs.recipe",
@@ -58,8 +60,10 @@ _HOMES = {
     "measure_focus": "bigstack.focus",
     "open_stack": "bigstack.io.open",
     "sharpness": "bigstack.focus",
+    "surface": "bigstack.meshes",
     "write_image": "bigstack.jobs.write",
     "write_layers": "bigstack.jobs.layers",
+    "write_mesh": "bigstack.jobs.surface",
 }
 
 __all__ = [
@@ -85,9 +89,11 @@ __all__ = [
     "measure_focus",
     "open_stack",
     "sharpness",
+    "surface",
     "synthetic",
     "write_image",
     "write_layers",
+    "write_mesh",
 ]
 
 

@@ -21,6 +21,7 @@ from bigstack.cli.layers import layers
 from bigstack.cli.plan import plan
 from bigstack.cli.run import run
 from bigstack.cli.stack import stack
+from bigstack.cli.surface import surface
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,7 +30,22 @@ def cli() -> None:
     """Focus stacking and depth from focus for image stacks that outgrow memory."""
 
 
-for command in (stack, run, job, depth, info, plan, convert, align, correct, focus, density, layers, demo):
+for command in (
+    stack,
+    run,
+    job,
+    depth,
+    surface,
+    info,
+    plan,
+    convert,
+    align,
+    correct,
+    focus,
+    density,
+    layers,
+    demo,
+):
     cli.add_command(command)
 
 
