@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bigstack import synthetic as synthetic
     from bigstack.align import apply_alignment as apply_alignment
     from bigstack.align import estimate_alignment as estimate_alignment
+    from bigstack.bunches import bunch as bunch
     from bigstack.correct import apply_correction as apply_correction
     from bigstack.correct import correct_balance as correct_balance
     from bigstack.correct import correct_hot_pixels as correct_hot_pixels
@@ -43,6 +44,7 @@ _HOMES = {
     "apply_alignment": "bigstack.align",
     "apply_correction": "bigstack.correct",
     "best_frame": "bigstack.focus",
+    "bunch": "bigstack.bunches",
     "correct_balance": "bigstack.correct",
     "correct_hot_pixels": "bigstack.correct",
     "correct_vignetting": "bigstack.correct",
@@ -72,6 +74,7 @@ __all__ = [
     "apply_alignment",
     "apply_correction",
     "best_frame",
+    "bunch",
     "correct_balance",
     "correct_hot_pixels",
     "correct_vignetting",

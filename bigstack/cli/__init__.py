@@ -9,6 +9,7 @@ import click
 
 from bigstack import __version__
 from bigstack.cli.align import align
+from bigstack.cli.bunch import bunch
 from bigstack.cli.convert import convert
 from bigstack.cli.correct import correct
 from bigstack.cli.demo import demo
@@ -30,10 +31,11 @@ def cli() -> None:
     """Focus stacking and depth from focus for image stacks that outgrow memory."""
 
 
-for command in (
+COMMANDS = (
     stack,
     run,
     job,
+    bunch,
     depth,
     surface,
     info,
@@ -45,7 +47,9 @@ for command in (
     density,
     layers,
     demo,
-):
+)
+
+for command in COMMANDS:
     cli.add_command(command)
 
 

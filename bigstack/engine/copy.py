@@ -42,10 +42,15 @@ def copy_stack(
     tasks = _by_frame(todo) if source.whole_frames else [[piece] for piece in todo]
     _run(executor, "copy", [(_copy, source, sink, pieces) for pieces in tasks], progress)
     progress.done = len(todo)
+    build_levels(sink, executor)
+    return progress
+
+
+def build_levels(sink: Any, executor: Executor) -> None:
+    """Build what coarser levels of an open stack sink still lack."""
     for level in range(1, sink.levels):
         calls = [(_build, sink, level, *piece) for piece in sink.level_tasks(level)]
         _run(executor, f"level{level}", calls, None)
-    return progress
 
 
 def _run(executor: Executor, name: str, calls: list[tuple], progress: Progress | None) -> None:

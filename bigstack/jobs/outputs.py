@@ -43,12 +43,12 @@ class How:
 def how_of(flow: Flow, paths: Mapping[str, Path]) -> How:
     """How a step runs; options of formats only where one of its outputs takes them."""
     from bigstack.engine.plan import parse_bytes
-    from bigstack.io.writers import sink_options
+    from bigstack.io.writers import SUFFIXES, sink_options
 
     running = dict(flow.checked.running)
     if "memory_limit" in running:
         running["memory_limit"] = parse_bytes(running["memory_limit"])
-    images = [path for path in paths.values() if path.suffix != ".json"]
+    images = [path for path in paths.values() if path.name.lower().endswith(tuple(SUFFIXES))]
     takes = {name for path in images for name in sink_options(path)}
     formats = {
         name: value
@@ -113,6 +113,11 @@ class Work:
             return None if wanted is None else str(wanted)
         return str(flow.checked.job.path(wanted))
 
+    def _carrying(self, flow: Flow, stack: Any) -> Any:
+        """The stack with the metadata that goes into outputs."""
+        corrections = [flow.value(node.name) for node in flow.needs(self.node.name) if node.kind.estimates]
+        return carry_metadata(stack, self._metadata_from(flow), corrections, flow.opened)
+
     def _hashed(self) -> bool:
         return sum(_size(path) for path in self.paths.values()) <= HASHED
 
@@ -128,17 +133,14 @@ class Images(Work):
 
     def _check(self, flow: Flow) -> None:
         results.check_paths(self.paths, overwrite=True)
+        carry_metadata(flow.opened, self._metadata_from(flow))  # a frame that there is not is told now
         if not isinstance(flow.given.paths, list):
             results.check_among(self.paths, flow.given.paths, flow.opened.attrs["files"])
 
     def _write(self, flow: Flow, watch: Watch) -> None:
         from bigstack.io.record import RunRecord
 
-        wanted = self._metadata_from(flow)
-        carry_metadata(flow.opened, wanted)  # a frame that there is not is told before the work
-        stack = flow.stack(self.node.sources[0])
-        corrections = [flow.value(node.name) for node in flow.needs(self.node.name) if node.kind.estimates]
-        stack = carry_metadata(stack, wanted, corrections, flow.opened)
+        stack = self._carrying(flow, flow.stack(self.node.sources[0]))
         how = how_of(flow, self.paths)
         kind = self.node.kind
         ready = results.prepare(
@@ -158,12 +160,35 @@ class Images(Work):
 class Kept(Work):
     """The stack as it is after a step."""
 
+    @property
+    def exact(self) -> bool:
+        """Whether what is written has every bit of the stack."""
+        return self.node.step.naming.get("format", "ome.zarr") not in ("jpg", "jpeg")
+
     def _write(self, flow: Flow, watch: Watch) -> None:
         from bigstack.jobs.stack_output import write_stack
 
-        write_stack(
-            flow.stack(self.node.name), self.main, how_of(flow, self.paths), key=self.key(flow), watch=watch
-        )
+        how, ending = how_of(flow, self.paths), self.node.step.naming.get("format", "tif")
+        if self.node.kind.name == "bunch":
+            _bunch(flow, self.node, self.main, how, ending, watch)
+            return
+        stack = self._carrying(flow, flow.stack(self.node.name))
+        write_stack(stack, self.main, how, key=self.key(flow), ending=ending, watch=watch)
+
+
+class Layered(Work):
+    """Frames and images as the layers of one TIFF."""
+
+    def _write(self, flow: Flow, watch: Watch) -> None:
+        from bigstack.jobs.layers import write_layers
+
+        given = {name: self._layer(flow, name) for name in self.node.sources}
+        keep_gps = bool(flow.checked.formats.get("keep_gps", False))
+        write_layers(given, self.main, overwrite=True, keep_gps=keep_gps, **self.node.options)
+
+    def _layer(self, flow: Flow, name: str) -> Any:
+        stack = self._carrying(flow, flow.stack(name))
+        return stack[0] if name in flow.images else stack
 
 
 class Found(Work):
@@ -178,20 +203,55 @@ class Found(Work):
 def works(flow: Flow, node: Node) -> Iterator[Work]:
     """What a step writes."""
     naming = flow.naming(node)
-    if node.kind.gives == "image":
+    if node.kind.name == "layers":
+        yield Layered(node, {"layers": naming.path("", plain=True, ending="tif")})
+    elif node.kind.gives == "image":
         work = Images(node, _image_paths(node, naming))
         flow.images[node.name] = work.main
         yield work
     if node.options.get("save"):
         yield Found(node, {"estimate": naming.path("", plain=True, ending="json")})
     if node.step.keep:
-        ending = naming.given["format"] if "format" in node.step.naming else "ome.zarr"
+        # A store by default; with a format of its own, a folder of such files.
+        ending = "" if not node.step.naming.get("format", "ome.zarr").endswith("zarr") else "ome.zarr"
         yield Kept(node, {"stack": naming.path("", plain=True, ending=ending)})
 
 
 def intermediate(flow: Flow, node: Node, *, watch: Watch) -> Any:
-    """The stack of a step that is computed into a store once, for those after it to read."""
-    raise InputError(f"step {node.name!r} gives no stack")
+    """The bunches of a step, computed into a store once, for the steps after it to read."""
+    from bigstack.bunches import bunch_stack, source_of
+    from bigstack.engine.bunched import BunchedSource
+    from bigstack.io.lazy import lazy_array
+    from bigstack.io.open import open_stack
+
+    stack, spans = _spans(flow, node)
+    place = flow.cache.place(flow.key(node.name))
+    kept = next((work for work in works(flow, node) if isinstance(work, Kept)), None)
+    if kept is not None and kept.exact and kept.is_current(flow):
+        place = kept.main
+    elif not place.exists():
+        flow.tell(f"{node.name}: fusing {len(spans)} bunches of {stack.sizes['z']} frames")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _bunch(flow, node, place, how_of(flow, {}), "", watch)
+    source = BunchedSource(source_of(open_stack(place)), source_of(stack), spans)
+    return bunch_stack(stack, spans, lazy_array(source))
+
+
+def _spans(flow: Flow, node: Node) -> tuple[Any, list[range]]:
+    from bigstack.engine.bunched import bunch_spans
+
+    stack = flow.stack(node.sources[0])
+    size, overlap = node.options.get("frames", 10), node.options.get("overlap", 0)
+    return stack, bunch_spans(stack.sizes["z"], size, overlap)
+
+
+def _bunch(flow: Flow, node: Node, path: Path, how: How, ending: str, watch: Watch) -> None:
+    from bigstack.jobs.bunch import write_bunches
+
+    stack, spans = _spans(flow, node)
+    fusion = {name: value for name, value in node.options.items() if name not in ("frames", "overlap")}
+    key = flow.key(node.name)
+    write_bunches(stack, spans, path, how, fusion=fusion, key=key, ending=ending, watch=watch)
 
 
 def _image_paths(node: Node, naming: Any) -> dict[str, Path]:

@@ -17,8 +17,8 @@ from bigstack.names import FusionMethod
 
 Gives = Literal["stack", "image"]
 
-NOT_OPTIONS = ("tile", "z_block", "memory_limit", "memory", "scratch")
-"""Parameters that say where a function runs, which is the job's own business."""
+NOT_OPTIONS = ("tile", "z_block", "memory_limit", "memory", "scratch", "overwrite", "keep_gps")
+"""Parameters that say where a function runs and writes, which is the job's own business."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,19 @@ KINDS: dict[str, Kind] = {
             estimates=True,
         ),
         Kind(
+            "bunch",
+            "Fuse bunches of neighbouring frames; the bunch images are the stack for the steps after it.",
+            (),
+            "stack",
+            (
+                Option("frames", int, 10, "Frames of a bunch; the last one may have fewer."),
+                Option("overlap", int, 0, "Frames that a bunch shares with the one before."),
+                _METHOD,
+                _CHANNEL,
+            ),
+            methods=True,
+        ),
+        Kind(
             "fuse",
             "Fuse the stack into one image.",
             (),
@@ -167,6 +180,14 @@ KINDS: dict[str, Kind] = {
             (_OUTPUTS,),
             variables=DEPTH_MAPS,
         ),
+        Kind(
+            "layers",
+            "Put stacks and images into one TIFF as layers, to retouch by hand.",
+            ("bigstack.jobs.layers:write_layers",),
+            "image",
+            variables=("layers",),
+            several=True,
+        ),
     )
 }
 """Every kind of step by its name."""
@@ -181,7 +202,9 @@ def load(name: str) -> Callable[..., Any]:
 def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     """Keyword-only parameters of a function as options, with the first sentence its docstring has on each."""
     # Names that a module imports for type checkers only are those of results, never of options.
-    hints = get_type_hints(function, localns={"xr": SimpleNamespace(DataArray=object, Dataset=object)})
+    hints = get_type_hints(
+        function, localns={"xr": SimpleNamespace(DataArray=object, Dataset=object), "Layer": object}
+    )
     texts = parameter_texts(inspect.getdoc(function) or "")
     return {
         p.name: Option(p.name, hints[p.name], p.default, texts.get(p.name, ""))

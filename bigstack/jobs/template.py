@@ -61,7 +61,7 @@ def _step(kind: Kind) -> Iterator[str]:
     if kind.name not in SHOWN:
         lines.append("enabled = false")
     if kind.several:
-        lines.append('from = ["fuse"]')
+        lines.append('from = ["input", "fuse"]')
     lines += [line for option in kind.options({}).values() for line in _option(option)]
     if kind.methods:
         lines += _other_methods()

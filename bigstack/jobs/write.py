@@ -67,15 +67,23 @@ def write_image(
     with open_executor(workers=workers, scheduler=scheduler) as executor:
         sink.open()
         try:
-            store([_retiled(array, sink)], [sink], executor)
+            store([retiled(array, sink)], [sink], executor)
         except BaseException:
             sink.abort()
             raise
         sink.finish()
 
 
-def _retiled(array: da.Array, sink: Any) -> da.Array:
+def retiled(array: da.Array, sink: Any) -> da.Array:
     """The same array in tiles that the output can take."""
+    rows, columns = array.chunks[:2]
+    fits = all(
+        size % step == 0
+        for sizes, step in ((rows, sink.multiple[0]), (columns, sink.multiple[1]))
+        for size in sizes[:-1]
+    )
+    if fits and (len(columns) == 1 or not sink.full_width):
+        return array
     sides = []
     for chunk, step, size in zip(array.chunksize, sink.multiple, array.shape, strict=False):
         sides.append(min(size, max(1, round(min(chunk, 4096) / step)) * step))
