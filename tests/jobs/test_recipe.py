@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigstack import Job
@@ -33,6 +33,7 @@ steps = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(steps, max_size=4), st.dictionaries(names, values, max_size=3))
 def test_toml_and_back(made, options):
     job = Job({"path": "photos", **options}, {"folder": "out"}, made, {"workers": 2})
