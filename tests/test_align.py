@@ -346,12 +346,39 @@ def corner_motion(stack):
     return np.median(moves)
 
 
+@pytest.mark.parametrize("name", ["tif16_mito", "zstack_ome/E08_s2.ome.tif", "amber_handheld"])
+def test_microscope_stacks_that_stand_still_are_left_alone(shared, name):
+    from bigstack.io.open import open_stack
+
+    stack = open_stack(shared / "data" / name)
+    found = estimate_alignment(stack)
+    assert found.is_identity
+    assert apply_alignment(stack, found) is stack
+
+
+def test_one_knock_in_a_still_stack_is_seen():
+    shift = np.where(np.arange(12) < 7, 0.0, 0.8)[:, None] * (1, -1)
+    made = render_stack(
+        shape=SHAPE,
+        frames=12,
+        channels=1,
+        depth="ramp",
+        blur_per_frame=0.8,
+        shift=shift,
+        noise=(2.0, 0.0),
+        reference=0,
+    )
+    found = estimate_alignment(made.stack, reference="first")
+    assert not found.is_identity
+    assert misses(found, made.truth.transform.values).max() < 0.3
+
+
 def test_a_hard_rail_stack_is_found_from_end_to_end(shared):
     from bigstack.io.open import open_stack
 
     found = estimate_alignment(open_stack(shared / "data" / "rail_button"))
     scales = found.decompose()["scale"]
-    assert scales[-1] / scales[0] == pytest.approx(1.155, abs=0.02)
+    assert scales[-1] / scales[0] == pytest.approx(1.162, abs=0.004)
     assert (np.diff(scales) > 0).all()
     assert found.flagged == ()
 

@@ -18,9 +18,11 @@ from bigstack.kernels.registration.patches import (
     MARGIN,
     REACH,
     Displacements,
+    crowded,
     doubted,
     joined,
     measure_patches,
+    unresolved,
 )
 from bigstack.kernels.registration.texture import at_blocks, choose_patches
 from bigstack.kernels.registration.view import View
@@ -33,7 +35,7 @@ _FEW = 16
 
 
 def _measured(
-    first: View, second: View, matrix: np.ndarray, level: int, options: PairOptions, iterations: int = 4
+    first: View, second: View, matrix: np.ndarray, level: int, options: PairOptions, *, coarsest: bool
 ) -> Displacements | None:
     """Measure patches on the frames reduced by `level`; places are in full pixels."""
     shape = first.shape[0] // level, first.shape[1] // level
@@ -67,13 +69,14 @@ def _measured(
         there,
         small,
         size=size,
-        iterations=iterations,
     )
+    if not coarsest:
+        found = unresolved(found)
     share = np.ones(len(found.first))
     focus = _focus(first, second, small, level, block)
     if focus is not None:
         share = at_blocks(focus, found.first, block)[0]
-    found = doubted(found, share)
+    found = crowded(doubted(found, share))
     shift = (level - 1) / 2
     return replace(
         found,
@@ -143,8 +146,9 @@ def fine_pair(first: View, second: View, near: np.ndarray, options: PairOptions)
     full = first.pixels is not None and second.pixels is not None
     seen: list[Displacements] = []
     fit, agreed, matrix = None, False, near
-    for level in levels_of(first.shape, first.factor, full):
-        measured = _measured(first, second, matrix, level, options)
+    levels = levels_of(first.shape, first.factor, full)
+    for level in levels:
+        measured = _measured(first, second, matrix, level, options, coarsest=level == levels[0])
         if measured is None:
             continue
         seen.append(measured)
