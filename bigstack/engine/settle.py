@@ -36,7 +36,7 @@ _SHARP = 0.7
 _LEAST_SHARP = 4
 """Patches of a pair that say something."""
 _GAIN = 1.6
-"""How much more unmoved patches may miss each other by: stacks that stand still, microscope ones and rendered,
+"""How much more unmoved patches may miss each other by: stacks that stand still, of microscopes and rendered,
 gave 1.0 to 1.53, a drift of one pixel over 12 strongly blurred frames 2.6, a sharp one 6 and more."""
 
 
