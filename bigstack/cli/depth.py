@@ -11,6 +11,7 @@ from bigstack.cli import options
 from bigstack.cli.align import align_options, alignment_options
 from bigstack.cli.correct import correction_options, in_turn, steps_of
 from bigstack.cli.measures import Setting
+from bigstack.cli.report import report_options, take_report, write_pages
 from bigstack.names import AlignMethod, Blank, DepthMeasure, Peak, Refinement, choices
 
 depth_options = options.combined(
@@ -84,6 +85,7 @@ output_options = options.combined(
 @options.running
 @options.writing
 @options.metadata
+@report_options
 @click.option("--dry-run", is_flag=True, help="Only show the plan: tiles, tasks, bytes read, peak memory.")
 @options.talking
 def depth(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
@@ -103,6 +105,7 @@ def depth(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
     reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"), work="finding depth")
     dry_run = values.pop("dry_run")
     values.pop("debug")
+    wanted = take_report(values)
     job = depth_job(inputs, output, values)
     if dry_run:
         reporter.plan(plan_stack(job))
@@ -110,6 +113,7 @@ def depth(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
     with reporter:
         result = run_stack(job, tell=reporter.prelude, watch=reporter)
     reporter.summary(result)
+    reporter.wrote(write_pages(result, wanted))
 
 
 def depth_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -88,6 +89,11 @@ class Reporter:
             return
         for line in result.lines(verbose=self.verbose):
             click.echo(line)
+
+    def wrote(self, paths: list[Path]) -> None:
+        """Name what was written beside the outputs."""
+        for path in [] if self.quiet else paths:
+            click.echo(f"wrote {path}")
 
     def close(self) -> None:
         """Leave the terminal as it was."""

@@ -11,6 +11,7 @@ from bigstack.cli import options
 from bigstack.cli.align import align_options, alignment_options
 from bigstack.cli.blending import BLENDING_OPTIONS, blending_options
 from bigstack.cli.correct import correction_options, in_turn, steps_of
+from bigstack.cli.report import report_options, take_report, write_pages
 from bigstack.names import AlignMethod, BaseKind, FusionMethod, Projection, Ties
 
 method_options = options.combined(
@@ -76,6 +77,7 @@ METHOD_OPTIONS = (
 @options.sharing
 @options.writing
 @options.metadata
+@report_options
 @click.option("--dry-run", is_flag=True, help="Only show the plan: tiles, tasks, bytes read, peak memory.")
 @options.talking
 def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
@@ -95,6 +97,7 @@ def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
     reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"))
     dry_run = values.pop("dry_run")
     values.pop("debug")
+    wanted = take_report(values)
     job = stack_job(inputs, output, values)
     if dry_run:
         reporter.plan(plan_stack(job))
@@ -102,6 +105,7 @@ def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
     with reporter:
         result = run_stack(job, tell=reporter.prelude, watch=reporter)
     reporter.summary(result)
+    reporter.wrote(write_pages(result, wanted))
 
 
 def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bigstack.errors import InputError
 from bigstack.jobs.notes import notes_of, shown
+from bigstack.jobs.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -119,20 +120,26 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
     return result
 
 
-def apply_steps(stack: Any, steps: Sequence[Step], *, overwrite: bool = False) -> tuple[Any, list[Any]]:
+def apply_steps(
+    stack: Any, steps: Sequence[Step], *, overwrite: bool = False, trace: Trace | None = None
+) -> tuple[Any, list[Any]]:
     """Return the stack with every step applied, lazily, and the corrections; each is estimated on the way."""
     from bigstack.correct import apply_correction
     from bigstack.jobs.align import aligned_by
 
+    trace = Trace() if trace is None else trace
     corrections: list[Any] = []
     for step in steps:
-        if step.kind == "align":
-            stack, alignment = aligned_by(stack, step.options["how"], overwrite=overwrite)
-            corrections += [] if alignment is None else [alignment]
-            continue
-        value = _estimate(stack, step)
-        stack = apply_correction(stack, value)
-        corrections.append(value)
+        before = stack
+        with trace.step(f"{step.kind.replace('_', ' ')}: estimate"):
+            if step.kind == "align":
+                stack, value = aligned_by(stack, step.options["how"], overwrite=overwrite)
+            else:
+                value = _estimate(stack, step)
+                stack = apply_correction(stack, value)
+        if value is not None:
+            corrections.append(value)
+            trace.found.append((before, value))
     return stack, corrections
 
 

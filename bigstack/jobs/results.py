@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +40,16 @@ class Ready:
     frames: int
     lay: Callable[[Any], tuple[Any, Any]]
     """Gives the result and its layout for other tiles."""
+
+    def sample(self, names: Iterable[str]) -> None:
+        """Keep samples of these variables, where the result has them and they are not written."""
+        from bigstack.io.writers import spec_of
+        from bigstack.io.writers.preview import PreviewSink
+
+        written = list(self.sinks.values())
+        for name in names:
+            if name in self.dataset and name not in self.sinks:
+                self.sinks[name] = PreviewSink(spec_of(self.dataset[name]), name, written)
 
     def fit(self, *, must: bool) -> None:
         """Take the tiles that an unfinished output was begun with, on whatever machine that was.
@@ -184,6 +194,13 @@ def write_share(
         finally:
             for sink in sinks:
                 sink.pause()
+
+
+def samples(ready: Ready) -> dict[str, Any]:
+    """Samples that were kept."""
+    from bigstack.io.writers.preview import PreviewSink
+
+    return {name: sink.sampled() for name, sink in ready.sinks.items() if isinstance(sink, PreviewSink)}
 
 
 def _arrays(ready: Ready) -> list[Any]:

@@ -11,7 +11,11 @@ from typing import Any, ClassVar
 from bigstack.errors import InputError, choose
 from bigstack.jobs import results
 from bigstack.jobs.notes import notes_of, shown
+from bigstack.jobs.trace import Trace
 from bigstack.names import FusionMethod
+
+MAPS = ("depth", "index", "confidence", "sigma", "valid", "unobserved")
+"""Variables that a report shows."""
 
 
 @dataclass
@@ -49,6 +53,8 @@ class StackJob:
     metadata_from: str | None = None
     """Frame, or file, whose profile, EXIF and XMP go with the outputs; see `bigstack.jobs.metadata`."""
     keep_gps: bool = False
+    keep: bool = False
+    """Whether the result keeps what a report needs: samples of the maps, memory of each step."""
 
     command: ClassVar[str] = "stack"
     """Name of the command, for the record."""
@@ -123,6 +129,7 @@ class StackResult:
     skipped: int
     notes: list[str]
     task: tuple[int, int] | None = None
+    trace: Trace = field(default_factory=Trace)
 
     def lines(self, *, verbose: bool = False) -> list[str]:
         """For people."""
@@ -151,6 +158,7 @@ class _Prepared:
 
     stack: Any
     ready: results.Ready
+    trace: Trace
 
     @property
     def plan(self) -> StackPlan:
@@ -180,10 +188,13 @@ def run_stack(
     started = time.perf_counter()
     prepared = _prepare(job)
     tell(prepared.plan)
-    if job.task is not None:
-        progress = results.write_share(prepared.ready, job, job.task, watch=watch)
-    else:
-        progress = results.write(prepared.ready, job, only_finish=job.finish, watch=watch)
+    trace = prepared.trace
+    with trace.step("compute and write"):
+        if job.task is not None:
+            progress = results.write_share(prepared.ready, job, job.task, watch=watch)
+        else:
+            progress = results.write(prepared.ready, job, only_finish=job.finish, watch=watch)
+    trace.maps = results.samples(prepared.ready)
     return StackResult(
         outputs=job.outputs,
         shape=prepared.stack.shape,
@@ -193,6 +204,7 @@ def run_stack(
         skipped=progress.skipped,
         notes=notes_of(prepared.stack),
         task=job.task,
+        trace=trace,
     )
 
 
@@ -205,9 +217,11 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
     # Before steps that read the whole stack are estimated.
     results.check_paths(job.outputs, overwrite=job.overwrite or dry)
     # A plan reads no pixel, and needs none: steps change what is read, not how much.
-    opened = open_inputs(job.inputs, job.reading)
+    trace = Trace(memory=job.keep)
+    with trace.step("open and audit"):
+        opened = open_inputs(job.inputs, job.reading)
     carry_metadata(opened, job.metadata_from)  # a frame that there is not is told before the work
-    stack, corrections = apply_steps(opened, () if dry else job.steps, overwrite=job.overwrite)
+    stack, corrections = apply_steps(opened, () if dry else job.steps, overwrite=job.overwrite, trace=trace)
     stack = carry_metadata(stack, job.metadata_from, corrections, opened)
     if len(job.inputs) == 1:
         results.check_among(job.outputs, job.inputs[0].absolute(), stack.attrs["files"])
@@ -221,7 +235,13 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
         dry=dry,
         absent=lambda name: f"--method {job.method} gives no {name}; leave --{name}-out away",
     )
-    return _Prepared(stack, ready)
+    if job.keep and job.task is None and not job.finish:
+        ready.sample(MAPS)
+    trace.opened, trace.stack, trace.parameters = opened, stack, job.parameters()
+    trace.units = {
+        str(name): str(value.attrs["unit"]) for name, value in ready.dataset.items() if "unit" in value.attrs
+    }
+    return _Prepared(stack, ready, trace)
 
 
 def open_inputs(inputs: tuple[Path, ...], reading: dict[str, Any]) -> Any:

@@ -41,7 +41,7 @@ def plot_balance(balance: Balance, *, channels: int = 3) -> Figure:
     >>> len(figure.axes)
     1
     """
-    names = _levels(balance.space, channels)
+    names = balance_levels(balance.space, channels)
     figure, panels = _panels(len(names), "balance in " + balance.space)
     for n, (panel, name) in enumerate(zip(panels, names, strict=True)):
         panel.set_title(name)
@@ -72,24 +72,38 @@ def plot_histograms(stack: xr.DataArray, balance: Balance) -> Figure:
     >>> len(figure.axes)
     2
     """
+    levels = list(balance_histograms(stack, balance))
+    figure, panels = _panels(2 * len(levels), "histograms before and after", columns=2)
+    for n, (name, edges, *both) in enumerate(levels):
+        for after, shares in enumerate(both):
+            panel = panels[2 * n + after]
+            panel.set_title(f"{name}, {'balanced' if after else 'as it is'}")
+            panel.set_yscale("log")
+            for z, share in enumerate(shares):
+                place = z / max(len(shares) - 1, 1)
+                middles = (edges[1:] + edges[:-1]) / 2
+                panel.step(middles, share, where="mid", color=_of_frame(place), linewidth=0.8)
+    return figure
+
+
+def balance_histograms(
+    stack: xr.DataArray, balance: Balance
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Name, edges of bins, and shares of pixels (frame, bin) before and after, of each level of a balance.
+
+    Reads the stack once. `stack` is the one that the balance was estimated from.
+    """
     source = as_source(stack.data)
     if balance.frames != source.shape[0]:
         raise InputError(f"the balance is for {balance.frames} frames, the stack has {source.shape[0]}")
-    names = _levels(balance.space, source.shape[3])
+    names = balance_levels(balance.space, source.shape[3])
     probe = LightProbe(balance.space, value_range(source), mask_size=None, intensity=None, step=_step(source))
     light = over_frames(probe, source, range(source.shape[0]))
-    figure, panels = _panels(2 * len(names), "histograms before and after", columns=2)
     for n, (low, high, full) in enumerate(probe.scales(source.shape[3])):
-        for after in (False, True):
-            panel = panels[2 * n + after]
-            panel.set_title(f"{names[n]}, {'balanced' if after else 'as it is'}")
-            edges = np.linspace(low, high, _BINS + 1)
-            for z, frame in enumerate(light):
-                histogram = frame.histograms[n]
-                if after:
-                    histogram = _bent(histogram, balance, balance.curves[z][n], full)
-                _draw_histogram(panel, histogram, edges, z / max(source.shape[0] - 1, 1))
-    return figure
+        edges = np.linspace(low, high, _BINS + 1)
+        before = [frame.histograms[n] for frame in light]
+        after = [_bent(h, balance, balance.curves[z][n], full) for z, h in enumerate(before)]
+        yield names[n], edges, _shares(before, edges), _shares(after, edges)
 
 
 def plot_vignetting(vignetting: Vignetting) -> Figure:
@@ -186,7 +200,8 @@ def _plots(stack: xr.DataArray, value: Correction) -> Iterator[tuple[str, Figure
         yield "hot-pixels", plot_hot_pixels(value)
 
 
-def _levels(space: str, channels: int) -> tuple[str, ...]:
+def balance_levels(space: str, channels: int) -> tuple[str, ...]:
+    """Names of what a balance bends."""
     return space_of(space, channels).names or tuple(f"channel {c}" for c in range(channels))
 
 
@@ -211,12 +226,11 @@ def _draw_curves(panel: Any, curves: list[tuple[float, ...]]) -> None:
     panel.set_ylabel("becomes")
 
 
-def _draw_histogram(panel: Any, histogram: Histogram, edges: np.ndarray, place: float) -> None:
-    if histogram.counts.size == 0:
-        return
-    shares, _ = np.histogram(histogram.values, edges, weights=histogram.counts / histogram.counts.sum())
-    panel.step((edges[1:] + edges[:-1]) / 2, shares, where="mid", color=_of_frame(place), linewidth=0.8)
-    panel.set_yscale("log")
+def _shares(histograms: Sequence[Histogram], edges: np.ndarray) -> np.ndarray:
+    """Share of the pixels in each bin (frame, bin); zeros where nothing was counted."""
+    return np.array(
+        [np.histogram(h.values, edges, weights=h.counts / max(h.counts.sum(), 1))[0] for h in histograms]
+    )
 
 
 def _of_frame(place: float) -> Any:
