@@ -13,10 +13,12 @@ from bigstack.engine.layout import Layout
 from bigstack.errors import InputError, choose
 from bigstack.kernels.focus import measure as find_measure
 from bigstack.kernels.focus.maps import FocusMap
+from bigstack.kernels.fusion.blend import SoftBlend
 from bigstack.kernels.fusion.depth_map import DepthMap
 from bigstack.kernels.fusion.guided import Guided
+from bigstack.kernels.fusion.wavelet import Wavelet
 from bigstack.kernels.fusion.weighted import Weighted
-from bigstack.names import EnergyUnit, WeightRule
+from bigstack.names import BlendRule, Consistency, EnergyUnit, WeightRule
 
 MOST_LEVELS = 6
 """Levels of detail at most: their halo is 256 pixels."""
@@ -151,6 +153,75 @@ def weighted(
     """
     _positive(power=power)
     tiles = layout.first(Weighted(_focus(measure, smoothing, measure_options), channels, float(power)), stack)
+    return {"image": tiles.output("image"), "index": tiles.output("index")}
+
+
+def wavelet(
+    stack: da.Array,
+    channels: tuple[int, ...],
+    layout: Layout,
+    *,
+    levels: int = 5,
+    consistency: Consistency = "full",
+) -> dict[str, da.Array]:
+    """The complex wavelet coefficients of the largest modulus, consistent over bands and neighbours.
+
+    Forster et al. 2004, doi:10.1002/jemt.20092, on complex Daubechies wavelets of length 6. The lowest level
+    is the mean of the frames. All channels take the coefficients of the same frames. Frames are read twice.
+
+    Parameters
+    ----------
+    levels
+        Levels of the transform, 1 to 6; 5 leaves a mean of one pixel in 32.
+    consistency
+        ``none``: each coefficient from the frame where it is largest; ``bands``: where two of a level's
+        three bands agree on a frame, so does the third; ``full``: and so do most of 3 x 3 neighbours.
+    """
+    choose(consistency, get_args(Consistency), "consistency")
+    if not 1 <= levels <= MOST_LEVELS:
+        raise InputError(f"levels must be 1 to {MOST_LEVELS}, got {levels!r}")
+    fold = Wavelet(channels, max(1, fitting_levels(stack, levels)), consistency)
+    tiles = layout.first(fold, stack)
+    return {"image": tiles.output("image"), "index": tiles.output("index")}
+
+
+def blend(
+    stack: da.Array,
+    channels: tuple[int, ...],
+    layout: Layout,
+    *,
+    rule: BlendRule = "all_channels",
+    levels: int = 4,
+    beta: float = 0.1,
+) -> dict[str, da.Array]:
+    """A soft-max of the frames' gradients at every level of a Laplacian pyramid.
+
+    For two frames the rule of a two-image blending script: ``s = 1 / (1 + exp(-beta * clip(B, -50, 50)))``
+    with B the difference of their second differences in x and y, summed over 3 x 3 pixels; s of the one
+    and 1 - s of the other. A soft-max of those sums is the same rule for any number of frames; what a frame
+    lags behind the largest counts to 50 at most. Frames are read twice, for ``laplacian`` and ``mask`` three
+    times.
+
+    Parameters
+    ----------
+    rule
+        ``all_channels``: one weight, by the gradients of all channels together; ``by_channel``: each channel
+        by its own; ``laplacian``: one weight, by the signed Laplacian, smoothed by a Gaussian of 3 pixels (an
+        older rule of the script, large where the image is dark rather than sharp);
+        ``mask``: all from the frame of the largest gradients, of which most in a neighbourhood of 3, 5, 9,
+        19 and 35 pixels, coarse to fine, decide: the median filter of a mask, for any number of frames.
+    levels
+        Levels of detail; 0 blends the pixels themselves.
+    beta
+        Inverse temperature, one over grey levels of 8 bit; floats count in their own units.
+    """
+    choose(rule, get_args(BlendRule), "rule")
+    _positive(beta=beta)
+    if rule == "by_channel" and channels:
+        raise InputError("rule 'by_channel' measures every channel by itself, so it takes no focus_channel")
+    scale = 1 / 257 if stack.dtype == np.uint16 else 1.0
+    fold = SoftBlend(channels, rule, fitting_levels(stack, levels), float(beta), scale)
+    tiles = layout.first(fold, stack)
     return {"image": tiles.output("image"), "index": tiles.output("index")}
 
 

@@ -81,6 +81,8 @@ def fuse(
         ``"depth_map"``: frames weighed by their focus, scale by scale (`bigstack.blending.depth_map`);
         ``"weighted"``: the same pixel by pixel, in one pass (`bigstack.blending.weighted`);
         ``"guided"``: two layers, their weights guided by the frames' edges (`bigstack.blending.guided`);
+        ``"blend"``: a soft-max of gradients at every level of a pyramid (`bigstack.blending.blend`);
+        ``"wavelet"``: the largest complex wavelet coefficients, voted over (`bigstack.blending.wavelet`);
         ``"depth"``: frames blended about the depth from focus, selected where surfaces hide others (`depth`).
     focus_channel
         Channel, or channels, by name or number, that focus is measured on; all when not given.
@@ -337,6 +339,8 @@ METHODS: dict[str, Callable[..., dict[str, da.Array]]] = {
     "depth_map": blending.depth_map,
     "weighted": blending.weighted,
     "guided": blending.guided,
+    "wavelet": blending.wavelet,
+    "blend": blending.blend,
 }
 """Every fusion method by name; its keyword-only parameters are its options."""
 

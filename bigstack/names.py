@@ -8,7 +8,9 @@ from typing import Any, Literal, get_args
 STACK_DIMS = ("z", "y", "x", "channel")
 """Dims of every stack."""
 
-FusionMethod = Literal["pyramid", "select", "average", "depth", "depth_map", "weighted", "guided"]
+FusionMethod = Literal[
+    "pyramid", "select", "average", "depth", "depth_map", "weighted", "guided", "wavelet", "blend"
+]
 """Names of the fusion methods, here so that the command line can list them without importing them."""
 
 WeightRule = Literal["average", "max", "softmax"]
@@ -16,6 +18,12 @@ WeightRule = Literal["average", "max", "softmax"]
 
 EnergyUnit = Literal["grey", "stack"]
 """What focus is measured in: grey levels of 8 bit, or the largest focus of the whole stack."""
+
+Consistency = Literal["none", "bands", "full"]
+"""What wavelet coefficients vote over before they are taken."""
+
+BlendRule = Literal["all_channels", "by_channel", "laplacian", "mask"]
+"""What the weights of soft-max blending are made of."""
 
 BaseKind = Literal["average", "energy", "entropy", "focusstack"]
 """Rules for the lowest level of a pyramid."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bigstack.cli import options
-from bigstack.names import EnergyUnit, WeightRule, choices
+from bigstack.names import BlendRule, Consistency, EnergyUnit, WeightRule, choices
 
 _NUMBER = click.FloatRange(0, min_open=True)
 
@@ -21,6 +21,11 @@ blending_options = options.combined(
     click.option("--base-eps", type=_NUMBER, help="guided: regularisation of them [0.3]."),
     click.option("--detail-radius", type=click.IntRange(1, 100), help="guided: of the detail's [7]."),
     click.option("--detail-eps", type=_NUMBER, help="guided: regularisation of them [1e-6]."),
+    click.option(
+        "--consistency", type=click.Choice(choices(Consistency)), help="wavelet: what votes [full]."
+    ),
+    click.option("--rule", type=click.Choice(choices(BlendRule)), help="blend: weights [all_channels]."),
+    click.option("--beta", type=_NUMBER, help="blend: inverse temperature, a grey level [0.1]."),
 )
 
 BLENDING_OPTIONS = (
@@ -35,4 +40,7 @@ BLENDING_OPTIONS = (
     "base_eps",
     "detail_radius",
     "detail_eps",
+    "consistency",
+    "rule",
+    "beta",
 )

@@ -27,7 +27,8 @@ method_options = options.combined(
     ),
     click.option("--focus-channel", multiple=True, help="Measure focus on this channel only (repeatable)."),
     click.option(
-        "--levels", type=click.IntRange(0), help="Levels of detail [pyramid: from the size; depth_map: 4]."
+        "--levels", type=click.IntRange(0),
+        help="Levels of detail [pyramid: from the size; depth_map, blend: 4; wavelet: 5].",
     ),
     click.option(
         "--window", type=click.IntRange(1, 201),

@@ -104,7 +104,7 @@ class Blend:
     def add(
         self, frame: np.ndarray, weights: list[np.ndarray], valid: np.ndarray | None, known: Known
     ) -> None:
-        """Add a frame (y, x, channel) with its weights (y, x) at every level.
+        """Add a frame (y, x, channel) with its weights (y, x), or (y, x, channel), at every level.
 
         Coefficients that made-up pixels have touched count only where no frame has others.
         """
@@ -112,9 +112,10 @@ class Blend:
         sure = None if valid is None else sure_levels(valid, self.levels)
         for level, (band, weight) in enumerate(zip(bands, weights, strict=True)):
             if known.masked:
-                counts = True if sure is None else sure[level] | np.logical_not(known.at(level))
-                weight = np.where(counts, weight + np.float32(_LITTLE), np.float32(0))
-            band *= weight[..., None]
+                weight = weight + np.float32(_LITTLE)
+                if sure is not None:
+                    weight[~(sure[level] | np.logical_not(known.at(level)))] = 0
+            band *= weight if weight.ndim == 3 else weight[..., None]
             if len(self.sums) <= level:
                 self.sums.append(band)
                 self.weights.append(weight.astype(np.float32))
@@ -127,7 +128,8 @@ class Blend:
         result: np.ndarray | None = None
         while self.sums:
             band = self.sums.pop()
-            band /= np.maximum(self.weights.pop(), np.float32(_NONE))[..., None]
+            weight = np.maximum(self.weights.pop(), np.float32(_NONE))
+            band /= weight if weight.ndim == 3 else weight[..., None]
             result = band if result is None else expanded(result, band.shape) + band
         assert result is not None
         return result
