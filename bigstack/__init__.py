@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from bigstack.jobs.surface import write_mesh as write_mesh
     from bigstack.jobs.write import write_image as write_image
     from bigstack.meshes import surface as surface
+    from bigstack.pictures import colorize as colorize
+    from bigstack.pictures import hillshade as hillshade
 
 _HOMES = {
     "Job": "bigstack.jobs.recipe",
@@ -45,6 +47,7 @@ _HOMES = {
     "apply_correction": "bigstack.correct",
     "best_frame": "bigstack.focus",
     "bunch": "bigstack.bunches",
+    "colorize": "bigstack.pictures",
     "correct_balance": "bigstack.correct",
     "correct_hot_pixels": "bigstack.correct",
     "correct_vignetting": "bigstack.correct",
@@ -59,6 +62,7 @@ _HOMES = {
     "estimate_vignetting": "bigstack.correct",
     "focus_density": "bigstack.density",
     "fuse": "bigstack.fusion",
+    "hillshade": "bigstack.pictures",
     "measure_focus": "bigstack.focus",
     "open_stack": "bigstack.io.open",
     "sharpness": "bigstack.focus",
@@ -75,6 +79,7 @@ __all__ = [
     "apply_correction",
     "best_frame",
     "bunch",
+    "colorize",
     "correct_balance",
     "correct_hot_pixels",
     "correct_vignetting",
@@ -89,6 +94,7 @@ __all__ = [
     "estimate_vignetting",
     "focus_density",
     "fuse",
+    "hillshade",
     "measure_focus",
     "open_stack",
     "sharpness",

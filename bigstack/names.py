@@ -45,6 +45,12 @@ Interpolation = Literal["linear", "cubic", "lanczos"]
 Blank = Literal["invalid", "unobserved"]
 """Pixels whose depth can be left out of a map."""
 
+ColorMap = Literal["grey", "viridis", "cividis", "inferno", "magma", "plasma", "turbo", "jet"]
+"""Colours of maps shown as pictures."""
+
+PictureKind = Literal["color", "hillshade", "relief"]
+"""Pictures of depth maps: grey or coloured by depth, chalk in slanting light, and colours in that light."""
+
 
 def choices(names: Any) -> tuple[str, ...]:
     """Names of a `Literal`, for a command's option."""

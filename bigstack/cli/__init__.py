@@ -19,6 +19,7 @@ from bigstack.cli.focus import focus
 from bigstack.cli.info import info
 from bigstack.cli.job import job
 from bigstack.cli.layers import layers
+from bigstack.cli.picture import picture
 from bigstack.cli.plan import plan
 from bigstack.cli.run import run
 from bigstack.cli.stack import stack
@@ -38,6 +39,7 @@ COMMANDS = (
     bunch,
     depth,
     surface,
+    picture,
     info,
     plan,
     convert,

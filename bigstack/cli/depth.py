@@ -12,7 +12,7 @@ from bigstack.cli.align import align_options, alignment_options
 from bigstack.cli.correct import correction_options, in_turn, steps_of
 from bigstack.cli.measures import Setting
 from bigstack.cli.report import report_options, take_report, write_pages
-from bigstack.names import AlignMethod, Blank, DepthMeasure, Peak, Refinement, choices
+from bigstack.names import AlignMethod, Blank, ColorMap, DepthMeasure, Peak, Refinement, choices
 
 depth_options = options.combined(
     click.option(
@@ -60,6 +60,10 @@ output_options = options.combined(
     click.option("--valid-out", type=options.PATH, help="Also write where there is evidence, 255 or 0."),
     click.option("--unobserved-out", type=options.PATH, help="Also write what is hidden, 255 or 0."),
     click.option("--fused-out", type=options.PATH, help="Also write the image fused by the depth."),
+    click.option("--preview", type=options.PATH, help="Also draw the depth in grey, or in --colormap."),
+    click.option("--hillshade", type=options.PATH, help="Also draw the surface in slanting light."),
+    click.option("--relief", type=options.PATH, help="Also draw it in colours and slanting light."),
+    click.option("--colormap", type=click.Choice(choices(ColorMap)), help="Colours of the pictures."),
     click.option(
         "--blank", type=click.Choice(choices(Blank)), multiple=True,
         help="Write no depth (NaN) for such pixels (repeatable).",
@@ -100,7 +104,8 @@ def depth(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
       bigstack depth photos/ -o depth.ome.zarr --z 50 --pixel-size 4.2 --blank invalid
     """  # noqa: D301 click reads the backspace character
     from bigstack.cli.progress import Reporter
-    from bigstack.jobs.stack import plan_stack, run_stack
+    from bigstack.jobs.depth import run_depth
+    from bigstack.jobs.stack import plan_stack
 
     reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"), work="finding depth")
     dry_run = values.pop("dry_run")
@@ -111,7 +116,7 @@ def depth(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
         reporter.plan(plan_stack(job))
         return
     with reporter:
-        result = run_stack(job, tell=reporter.prelude, watch=reporter)
+        result = run_depth(job, tell=reporter.prelude, watch=reporter)
     reporter.summary(result)
     reporter.wrote(write_pages(result, wanted))
 

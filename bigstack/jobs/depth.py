@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from bigstack.errors import InputError, choose
-from bigstack.jobs.stack import StackJob
-from bigstack.names import Blank, choices
+from bigstack.jobs.picture import PictureJob, run_picture
+from bigstack.jobs.results import check_paths
+from bigstack.jobs.stack import StackJob, StackPlan, StackResult, run_stack
+from bigstack.names import Blank, ColorMap, PictureKind, choices
 
 MASKS = ("valid", "unobserved")
 
@@ -17,7 +20,7 @@ MASKS = ("valid", "unobserved")
 class DepthJob(StackJob):
     """Everything `bigstack depth` can be told; see its help for what each means.
 
-    `output` is the depth map, `options` are those of `depth_from_focus`. Run it with `run_stack`.
+    `output` is the depth map, `options` are those of `depth_from_focus`.
     """
 
     command: ClassVar[str] = "depth"
@@ -26,6 +29,13 @@ class DepthJob(StackJob):
     fused_out: Path | None = None
     blank: tuple[Blank, ...] = ()
     """Pixels whose depth is written as NaN."""
+    preview: Path | None = None
+    """Picture of the depth in grey or colours."""
+    hillshade: Path | None = None
+    relief: Path | None = None
+    """Picture of the depth in colours and slanting light."""
+    colormap: ColorMap | None = None
+    """Of the preview (grey when None) and the relief (viridis)."""
 
     def check(self) -> None:
         """Refuse options that cannot be, before anything is read."""
@@ -54,6 +64,16 @@ class DepthJob(StackJob):
         }
         return {name: path for name, path in paths.items() if path is not None}
 
+    @property
+    def pictures(self) -> dict[PictureKind, Path]:
+        """Path of every picture to draw."""
+        paths: dict[PictureKind, Path | None] = {
+            "color": self.preview,
+            "hillshade": self.hillshade,
+            "relief": self.relief,
+        }
+        return {kind: path for kind, path in paths.items() if path is not None}
+
     def parameters(self) -> dict[str, Any]:
         """What the pixels depend on, for the record."""
         return {**super().parameters(), "method": "depth", "blank": list(self.blank)}
@@ -75,6 +95,34 @@ class DepthJob(StackJob):
             depth = depth.where(~found.unobserved)
         masks = {name: (found[name].astype("uint8") * 255).assign_attrs(found[name].attrs) for name in MASKS}
         return found.assign({**masks, "depth": depth.assign_attrs(found.depth.attrs)})
+
+
+def run_depth(
+    job: DepthJob,
+    *,
+    tell: Callable[[StackPlan], None] = lambda plan: None,
+    watch: Callable[[Any], None] = lambda progress: None,
+) -> StackResult:
+    """Run `job` as `run_stack` does, then draw the pictures of the depth that was written.
+
+    Raises
+    ------
+    BigstackError
+        One of its children, with a message for the user.
+    """
+    if job.pictures:
+        paths = {**job.outputs, **{f"{kind} picture": path for kind, path in job.pictures.items()}}
+        check_paths(paths, overwrite=job.overwrite)
+    if job.colormap is not None and not {"color", "relief"} & set(job.pictures):
+        raise InputError("--colormap colours a --preview or a --relief; neither was asked for")
+    result = run_stack(job, tell=tell, watch=watch)
+    for kind, path in job.pictures.items():
+        colours = {"color": job.colormap or "grey", "relief": job.colormap or "viridis"}
+        options = {"colormap": colours[kind]} if kind in colours else {}
+        how: dict[str, Any] = {"memory_limit": job.memory_limit, "workers": job.workers}
+        run_picture(PictureJob(job.output, path, kind, options, overwrite=job.overwrite, **how))
+        result.outputs[f"{kind} picture"] = path
+    return result
 
 
 def _holds_nan(path: Path) -> bool:
