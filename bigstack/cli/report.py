@@ -43,20 +43,39 @@ def write_pages(result: Any, wanted: dict[str, Any]) -> list[Path]:
 
 def facts_of(result: Any) -> Any:
     """What a `StackResult` has for a page."""
+    return _facts(result.trace, result.outputs, result.notes)
+
+
+def _facts(trace: Any, outputs: Any, notes: Any) -> Any:
     from bigstack.report.facts import Facts
 
-    trace = result.trace
-    first = next(iter(result.outputs.values()))
     return Facts(
         stack=trace.stack,
         opened=trace.opened,
-        title=first.name,
+        title=next(iter(outputs.values())).name,
         command=shlex.join(["bigstack", *sys.argv[1:]]),
-        outputs=result.outputs,
+        outputs=outputs,
         maps=trace.maps,
         units=trace.units,
         found=trace.found,
         spans=trace.spans,
         parameters=trace.parameters,
-        notes=result.notes,
+        notes=notes,
     )
+
+
+def job_pages(result: Any, wanted: dict[str, Any]) -> list[Path]:
+    """Write a page for every fused image of a `JobResult`; several get the names of their outputs too."""
+    if wanted["report"] is None:
+        return []
+    from bigstack.report.page import write_report
+
+    shown = [(stack, step) for stack in result.stacks for step in stack.steps if step.trace is not None]
+    pages = []
+    for stack, step in shown:
+        path = wanted["report"]
+        if len(shown) > 1:
+            path = path.with_name(f"{path.stem}-{step.paths[0].name.partition('.')[0]}{path.suffix}")
+        facts = _facts(step.trace, step.variables, stack.notes)
+        pages.append(write_report(facts, path, overwrite=wanted["overwrite"]))
+    return pages

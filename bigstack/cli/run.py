@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bigstack.cli import options
+from bigstack.cli.report import job_pages, report_options, take_report
 
 
 class Setting(click.ParamType):
@@ -40,6 +41,7 @@ class Setting(click.ParamType):
 @click.option("--set", "settings", type=Setting(), multiple=True, help="Change an option (repeatable).")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--overwrite", is_flag=True, help="Replace files that the job did not write.")
+@report_options
 @options.talking
 def run(job: Path, **values: Any) -> None:
     """Run a job file, or make an output again from its record (.bigstack.json).
@@ -60,16 +62,19 @@ def run(job: Path, **values: Any) -> None:
 
     reporter = Reporter(quiet=values["quiet"], verbose=values["verbose"])
     recipe = changed(Job.read(job), values)
+    wanted = take_report(values)
     with reporter:
         result = recipe.run(
             start=values["start"],
             only=values["only"],
             dry_run=values["dry_run"],
             overwrite=values["overwrite"],
+            keep=values.get("keep", False) and not values["dry_run"],
             tell=lambda text: click.echo(text, err=True) if values["verbose"] else None,
             watch=reporter,
         )
     reporter.summary(result)
+    reporter.wrote(job_pages(result, wanted))
     if result.failures:
         for failed in result.failures if values["quiet"] else ():
             click.echo(f"Error: {failed.name}: {failed.error}", err=True)

@@ -162,7 +162,7 @@ def _local_client(workers: int, memory_limit: int | None) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # the usual port may be another cluster's
             memory_limit=memory_limit or "auto",
             silence_logs=40,
         )

@@ -60,6 +60,10 @@ class Flow:
         self.values: dict[str, Any] = {}
         self.images: dict[str, Path] = {}
         """Main output of each step that gives images."""
+        self.sampling = False
+        """Whether maps that are not written are sampled, for a report."""
+        self.samples: dict[str, dict[str, Any]] = {}
+        """Samples of the maps of each step that gives images."""
         self._make = make
         self._stacks: dict[str, Any] = {}
         self._keys: dict[str, str] = {}

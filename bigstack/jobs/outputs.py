@@ -15,6 +15,8 @@ from bigstack.jobs.check import Node
 from bigstack.jobs.flow import Flow
 from bigstack.jobs.metadata import PLACES, carry_metadata
 from bigstack.jobs.record import check_replaceable, differences, is_current, write_record
+from bigstack.jobs.stack import MAPS
+from bigstack.jobs.trace import Span, Trace
 
 Watch = Callable[[Any], None]
 
@@ -131,6 +133,23 @@ class Work:
 class Images(Work):
     """Images of a step that fuses or finds depth."""
 
+    def trace(self, flow: Flow) -> Trace:
+        """What a report shows of it."""
+        from bigstack.engine.depth_maps import depth_unit
+
+        stack = flow.stack(self.node.sources[0])
+        measured = [node for node in flow.needs(self.node.name) if node.kind.estimates]
+        unit = depth_unit(stack)
+        return Trace(
+            opened=flow.opened,
+            stack=stack,
+            found=[(flow.stack(node.sources[0]), flow.value(node.name)) for node in measured],
+            spans=[Span(name, seconds) for name, seconds in flow.timings.items()],
+            maps=flow.samples.get(self.node.name, {}),
+            units={"depth": unit, "sigma": unit, "index": "frame"},
+            parameters={"step": self.node.name, "kind": self.node.kind.name, **self.node.options},
+        )
+
     def _check(self, flow: Flow) -> None:
         results.check_paths(self.paths, overwrite=True)
         carry_metadata(flow.opened, self._metadata_from(flow))  # a frame that there is not is told now
@@ -154,7 +173,10 @@ class Images(Work):
                 f"step {self.node.name!r} ({kind.name}) gives no {name}; take it out of outputs"
             ),
         )
+        if flow.sampling:
+            ready.sample(MAPS)
         results.write(ready, how, watch=watch)
+        flow.samples[self.node.name] = results.samples(ready)
 
 
 class Kept(Work):

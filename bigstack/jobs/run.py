@@ -15,6 +15,7 @@ from bigstack.jobs.cache import Cache
 from bigstack.jobs.check import Checked, Node, check_job
 from bigstack.jobs.flow import Flow, Given
 from bigstack.jobs.recipe import Job
+from bigstack.jobs.trace import Trace
 
 State = Literal["done", "up to date", "to do"]
 
@@ -28,6 +29,10 @@ class StepResult:
     paths: list[Path]
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    trace: Trace | None = None
+    """What a report shows, of a step that gives images, where it was asked for."""
+    variables: dict[str, Path] = field(default_factory=dict)
+    """Which of the paths is what."""
 
     def line(self) -> str:
         """For people."""
@@ -116,6 +121,7 @@ def run_job(
     only: str | None = None,
     dry_run: bool = False,
     overwrite: bool = False,
+    keep: bool = False,
     tell: Callable[[str], None] = lambda text: None,
     watch: Callable[[Any], None] = lambda progress: None,
 ) -> JobResult:
@@ -131,6 +137,8 @@ def run_job(
         Only find out what is to be done.
     overwrite
         Whether files may be replaced that the job did not write, or that were changed since.
+    keep
+        Whether the result keeps what a report needs.
     tell, watch
         Get a line about what is done, and the progress of what is computed.
 
@@ -169,6 +177,7 @@ def run_job(
     taken: dict[Path, str] = {}
     for each in given:
         run = _StackRun(checked, each, folder, wanted, overwrite, tell, watch, taken)
+        run.flow.sampling = keep
         try:
             run.go(dry_run=dry_run, anew=bool(start or only))
         except (BigstackError, MemoryError, OSError) as error:
@@ -241,13 +250,16 @@ class _StackRun:
 
     def _take(self, node: Node, work: outputs.Work, *, dry_run: bool, anew: bool) -> StepResult:
         started = time.perf_counter()
-        paths = list(work.paths.values())
-        if not anew and work.is_current(self.flow):
-            return StepResult(node.name, "up to date", paths)
-        if dry_run:
-            return StepResult(node.name, "to do", paths)
-        notes = work.run(self.flow, overwrite=self.overwrite, watch=self.watch)
-        return StepResult(node.name, "done", paths, time.perf_counter() - started, notes)
+        result = StepResult(node.name, "up to date", list(work.paths.values()), variables=work.paths)
+        if anew or not work.is_current(self.flow):
+            if dry_run:
+                result.state = "to do"
+                return result
+            result.notes = work.run(self.flow, overwrite=self.overwrite, watch=self.watch)
+            result.state, result.seconds = "done", time.perf_counter() - started
+        if self.flow.sampling and isinstance(work, outputs.Images):
+            result.trace = work.trace(self.flow)
+        return result
 
     def _intermediate(self, flow: Flow, node: Node) -> Any:
         return outputs.intermediate(flow, node, watch=self.watch)
