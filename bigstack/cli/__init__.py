@@ -9,6 +9,7 @@ import click
 
 from bigstack import __version__
 from bigstack.cli.align import align
+from bigstack.cli.blend import blend
 from bigstack.cli.bunch import bunch
 from bigstack.cli.convert import convert
 from bigstack.cli.correct import correct
@@ -34,6 +35,7 @@ def cli() -> None:
 
 COMMANDS = (
     stack,
+    blend,
     run,
     job,
     bunch,
