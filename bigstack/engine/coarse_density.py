@@ -127,7 +127,7 @@ def smooth_tile(
         cuts.append(slice(low - around.start, high - around.start))
         origin = (low - MARGIN) << levels
         parts.append(slice(start - origin, stop - origin))
-    density = enlarge(smooth_reduced(cells, bandwidth)[tuple(cuts)], levels)[tuple(parts)]
+    density = enlarge(smooth_reduced(cells, bandwidth)[tuple(cuts)], levels, *parts)
     most = 1.0 if strength is None else float(strength[z]) or 1.0
     return (density * most).astype(np.float32)[None]
 

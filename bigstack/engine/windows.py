@@ -220,6 +220,8 @@ def _read_block(where: tuple[slice, ...], *known: Any, field: Field) -> np.ndarr
     z, y, x = where
     tile = Tile(y.start, y.stop, x.start, x.stop)
     values = known[0] if known else ()
+    if z.stop - z.start == 1:
+        return field.read(z.start, tile, values)[None]
     return np.stack([field.read(i, tile, values) for i in range(z.start, z.stop)])
 
 

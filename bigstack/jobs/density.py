@@ -96,6 +96,7 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
         tile=job.tile,
         memory_limit=job.memory_limit,
         workers=1 if job.processes else count_workers(job.workers),
+        keep=stack.nbytes + _frame_bytes(stack),
     )
     how = {"method": job.method, "focus_channel": job.focus_channel, "tile": tile, **options}
     measure_focus(stack, **how)  # refuses bad options before any work
@@ -117,15 +118,22 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
     return DensityResult(written, shape, np.array(thresholds), time.perf_counter() - started)
 
 
+def _frame_bytes(stack: Any) -> int:
+    """Bytes of one frame's density."""
+    return 4 * stack.sizes["y"] * stack.sizes["x"]
+
+
 def _held(stack: Any, executor: Any, budget: int) -> tuple[Any, int]:
-    """The stack, in memory if this process computes and a third of the budget holds it; what is left of that.
+    """The stack, in memory if this process computes and there is room; what that leaves of the budget.
+
+    Room is what leaves a frame's density in memory too, or a third of the budget.
 
     Statistics read all pixels twice and a density again, tile by tile with halos: of chunks half the
     size of a tile each is decoded some 20 times.
     """
     if not executor.in_process:
         return stack, 0
-    if 3 * stack.nbytes > budget:
+    if stack.nbytes + _frame_bytes(stack) > budget and 3 * stack.nbytes > budget:
         return stack, budget
     from bigstack.engine.memory import hold
     from bigstack.engine.sources import as_source

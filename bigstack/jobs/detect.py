@@ -229,7 +229,9 @@ def _fuse(grey: np.ndarray, detection: Detection, bands: _Bands) -> tuple[list[n
 
     def add(band: Tile) -> None:
         total = fused[band.slices]
-        total[...] = normalized(scales[0][band.slices], detection.normalize, statistics[0])
+        first = normalized(scales[0][band.slices], detection.normalize, statistics[0], out=total)
+        if first is not total:
+            total[...] = first
         for scale, numbers in zip(scales[1:], statistics[1:], strict=True):
             total += normalized(scale[band.slices], detection.normalize, numbers)
 

@@ -33,12 +33,13 @@ PICTURES = (".png", ".jpg", ".jpeg")
 
 
 def fitting_tile(
-    source: Source, *, halo: int, tile: int | None, memory_limit: int, workers: int
+    source: Source, *, halo: int, tile: int | None, memory_limit: int, workers: int, keep: int = 0
 ) -> tuple[int | None, int]:
     """Side of the tiles that a job on maps works in, and bytes of the memory limit that this leaves.
 
-    The side is what was asked for, else the largest that takes no more than half of the limit, else of all of
-    it. None leaves frames whole that can only be decoded whole.
+    The side is what was asked for, else the largest of at least 1024 pixels that leaves the `keep` bytes that
+    are best kept in memory, else the largest that takes no more than half of the limit, else of all of it.
+    None leaves frames whole that can only be decoded whole.
 
     Raises
     ------
@@ -55,9 +56,9 @@ def fitting_tile(
     for side in sides:
         area = min(side + 2 * halo, height) * min(side + 2 * halo, width)
         needs.append(PROCESS + workers * area * pixel)
-    for share in (0.5, 1.0):
+    for least, limit in ((1024, memory_limit - keep), (0, memory_limit // 2), (0, memory_limit)):
         for side, need in zip(sides, needs, strict=True):
-            if need <= share * memory_limit:
+            if side >= least and need <= limit:
                 whole_frames = source.whole_frames and tile is None
                 return None if whole_frames else side, memory_limit - need
     need = needs[-1]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 PIECE = 1 << 17
@@ -21,6 +22,7 @@ UNIT = 1 << 300
 """Units of a sum in 1."""
 
 BINS = 1 << 16
+_HALVES = 1 << 20  # high halves counted at a time: enough for the bins themselves not to matter
 # Bit patterns' high halves from the lowest float to the highest.
 _ORDER = np.concatenate([np.arange(BINS - 1, BINS // 2 - 1, -1), np.arange(BINS // 2)])
 _HIGH, _LOW = (1, 0) if sys.byteorder == "little" else (0, 1)
@@ -51,7 +53,9 @@ def pieces(
     for found in walk:
         piece = found if where is None else found[0][found[1]]
         if above is not None:
-            piece = piece[piece > above]
+            chosen = piece > above
+            # Most often all are, and copying costs more than looking.
+            piece = piece if chosen.all() else piece[chosen]
         if centre is not None:
             with np.errstate(invalid="ignore", over="ignore"):
                 piece = np.abs(piece - np.float32(centre))
@@ -71,13 +75,26 @@ def count_values(parts: Iterable[np.ndarray], dtype: np.dtype) -> np.ndarray:
 def count_high(parts: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
     """How often each high half of a float32 occurs, int64 (65536,), and how many are NaN."""
     counts = np.zeros(BINS, np.int64)
-    nans = 0
+    halves = np.empty(_HALVES, np.uint16)
+    filled = nans = 0
     for part in parts:
-        found = np.bincount(part.view(np.uint16)[_HIGH::2], minlength=BINS)
-        if found[0x7F80:0x8000].any() or found[0xFF80:].any():
+        if np.isnan(part.max()):
             nans += int(np.count_nonzero(np.isnan(part)))
-        counts += found
-    return counts, nans
+        for start in range(0, part.size, _HALVES):
+            found = part[start : start + _HALVES].view(np.uint16)[_HIGH::2]
+            if filled + found.size > _HALVES:
+                counts += _histogram(halves[:filled])
+                filled = 0
+            halves[filled : filled + found.size] = found
+            filled += found.size
+    return counts + _histogram(halves[:filled]), nans
+
+
+def _histogram(halves: np.ndarray) -> np.ndarray:
+    """How often each value occurs, of fewer than 2**24: OpenCV's counts are float32, and 3 times as fast."""
+    if not halves.size:
+        return np.zeros(BINS, np.int64)
+    return cv2.calcHist([halves[None]], [0], None, [BINS], [0, BINS]).ravel().astype(np.int64)
 
 
 def count_low(parts: Iterable[np.ndarray], buckets: Sequence[int]) -> np.ndarray:

@@ -88,10 +88,13 @@ def rdf(
     maps = rdf_scales(
         grey, radii, power=power, border=border, downsample=downsample, window=window, noise=noise
     )
-    total = np.zeros(maps[0].shape, np.float32)
     for i, scale in enumerate(maps):
-        of_scale = () if statistics is None else statistics[i]
-        total += normalized(scale, normalize, of_scale) * np.float32(factors[i])
+        normalized(scale, normalize, () if statistics is None else statistics[i], out=scale)
+        if factors[i] != 1:
+            scale *= np.float32(factors[i])
+    total = maps[0]
+    for scale in maps[1:]:
+        total += scale
     return linear_enlarge(total, downsample, grey.shape[:2])
 
 
@@ -153,16 +156,21 @@ def rdf_statistics(scales: Sequence[np.ndarray], normalize: str) -> list[tuple[f
     return found
 
 
-def normalized(scale: np.ndarray, normalize: str, statistics: tuple[float, ...]) -> np.ndarray:
-    """Normalise one map by the statistics of its whole image."""
+def normalized(
+    scale: np.ndarray, normalize: str, statistics: tuple[float, ...], *, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Normalise one map by the statistics of its whole image; into `out` if given, which may be the map."""
     if normalize == "none":
         return scale
     if normalize == "p99":
-        return scale / np.float32(statistics[0] + _TINY)
+        return np.divide(scale, np.float32(statistics[0] + _TINY), out=out)
     median, deviation = statistics
     if deviation < _TINY:
-        return np.zeros_like(scale)
-    score = (scale - np.float32(median)) / np.float32(1.4826 * deviation)
+        score = np.empty_like(scale) if out is None else out
+        score.fill(0)
+        return score
+    score = np.subtract(scale, np.float32(median), out=out)
+    score /= np.float32(1.4826 * deviation)
     return np.maximum(score, 0, out=score)
 
 
