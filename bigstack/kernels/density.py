@@ -1,7 +1,7 @@
 """Kernel density of focus: where in the image the sharpest pixels gather.
 
-Impulses at selected pixels are smoothed by a Gaussian, zero outside the image. Impulses and taps are whole
-numbers, so that sums are exact: matrix products may add in any order and tiles still agree to the bit.
+Impulses at selected pixels are smoothed by a Gaussian, zero outside the image. Its sums are made in the same
+order for every pixel, so that tiles agree to the bit.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ from math import inf, isfinite
 import numpy as np
 
 from bigstack.errors import InputError
+from bigstack.kernels.density_loops import ROWS, smooth_across, smooth_down
 from bigstack.kernels.pyramid_density import density_by_levels
 
 DIRECT = 32.0
 """Bandwidth in pixels up to which the Gaussian is applied as it is, cut at 4 of them."""
 
-_TAP_BITS = 24
 _IMPULSE_BITS = 24
-_STEP = 24  # rows or columns of a product: of a narrower or a wider band matrix more is wasted
-_UNTHREADED = 1 << 18  # multiplications up to which OpenBLAS starts no threads, which would fight with ours
-_BETWEEN_BITS = 28  # of a row's sum that is carried into the columns: 28 + 24 bits fit float64
 
 
 def check_bandwidth(bandwidth: float) -> float:
@@ -113,7 +110,11 @@ def gaussian_density(
         result[...] = density_by_levels(marks, bandwidth)[rows] * unit
     else:
         taps = _taps(bandwidth)
-        _down(_across(marks, taps), taps, unit, rows, result)
+        sums = np.empty(marks.shape, np.float32)
+        smooth_across(marks, taps[len(taps) // 2 :], sums)
+        smooth_down(sums, np.pad(taps, ROWS - 1), rows.start, result)
+        if unit != 1:
+            result *= np.float32(unit)
     return result
 
 
@@ -190,67 +191,8 @@ def whole_density(
     return scale_density(density, clip, float(exact.max()), normalize=normalize), threshold
 
 
-def _across(marks: np.ndarray, taps: np.ndarray) -> np.ndarray:
-    """Correlate along x, zero outside, as products with a banded matrix; some columns of zeros are added.
-
-    Products of whole numbers are exact in whatever order they are added: of impulses 0 and 1 with taps that
-    sum to at most 2**24 in float32, which is 3 times faster, of stronger ones in float64.
-    """
-    height, width = marks.shape
-    kind = np.dtype(np.float32 if marks.dtype == np.uint8 else np.float64)
-    band = _band(taps.tobytes(), kind.str)
-    reach = len(taps) // 2
-    windows = -(-width // _STEP)
-    out = np.empty((height, windows, _STEP), kind)
-    lines = max(8, _UNTHREADED // band.size)
-    padded = np.zeros((lines, windows * _STEP + 2 * reach), kind)
-    views = np.lib.stride_tricks.sliding_window_view(padded, len(band), axis=1)[:, ::_STEP].transpose(1, 0, 2)
-    for top in range(0, height, lines):
-        count = min(lines, height - top)
-        padded[:count, reach : reach + width] = marks[top : top + count]
-        np.matmul(views[:, :count], band, out=out[top : top + count].transpose(1, 0, 2))
-    return out.reshape(height, -1)[:, :width]
-
-
-def _down(sums: np.ndarray, taps: np.ndarray, unit: float, rows: slice, density: np.ndarray) -> None:
-    """Correlate along y, as `_across` along x, and write some rows, scaled, to `density`."""
-    height, width = density.shape
-    band = _band(taps.tobytes(), "<f8")
-    reach = len(taps) // 2
-    windows = -(-height // _STEP)
-    lines = max(8, _UNTHREADED // band.size)
-    padded = np.zeros((windows * _STEP + 2 * reach, lines))
-    views = np.lib.stride_tricks.sliding_window_view(padded, len(band), axis=0)[::_STEP].transpose(0, 2, 1)
-    out = np.empty((windows, _STEP, lines))
-    first = rows.start - reach
-    known = slice(max(0, first), min(len(sums), rows.stop + reach))
-    inside = padded[known.start - first : known.stop - first]
-    for left in range(0, width, lines):
-        part = sums[known, left : left + lines]
-        count = part.shape[1]
-        inside[:, :count] = part
-        if sums.dtype == np.float64:
-            # Of 48 bits of a stronger impulse's row 28 are carried on: with 24 of the taps they fit float64.
-            inside *= 2.0 ** (_BETWEEN_BITS - _TAP_BITS)
-            np.rint(inside, out=inside)
-            inside *= 2.0 ** (_TAP_BITS - _BETWEEN_BITS)
-        np.matmul(band.T, views, out=out)
-        flat = out.reshape(-1, lines)[:height, :count]
-        np.multiply(flat, unit / taps.sum() ** 2, out=density[:, left : left + lines], casting="same_kind")
-
-
-@lru_cache(maxsize=8)
-def _band(taps: bytes, kind: str) -> np.ndarray:
-    values = np.frombuffer(taps, np.float64)
-    band = np.zeros((_STEP + len(values) - 1, _STEP), kind)
-    for column in range(_STEP):
-        band[column : column + len(values), column] = values
-    return band
-
-
 @lru_cache(maxsize=8)
 def _taps(bandwidth: float) -> np.ndarray:
-    """Whole numbers, as large as let them sum to no more than ``2**_TAP_BITS``."""
     reach = density_halo(bandwidth)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / bandwidth) ** 2)
-    return np.rint(weights * ((2.0**_TAP_BITS - len(weights)) / weights.sum()))
+    return (weights / weights.sum()).astype(np.float32)
