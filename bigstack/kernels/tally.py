@@ -78,7 +78,7 @@ def count_high(parts: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
     halves = np.empty(_HALVES, np.uint16)
     filled = nans = 0
     for part in parts:
-        if np.isnan(part.max()):
+        if part.size and np.isnan(part.max()):
             nans += int(np.count_nonzero(np.isnan(part)))
         for start in range(0, part.size, _HALVES):
             found = part[start : start + _HALVES].view(np.uint16)[_HIGH::2]
