@@ -1,4 +1,4 @@
-"""Gaussians along x and y, compiled; every pixel's sum is made in the same order, so tiles agree to the bit."""
+"""Gaussians along x and y, compiled: every pixel is summed in the same order, so tiles agree to the bit."""
 
 from __future__ import annotations
 
