@@ -31,9 +31,9 @@ def smooth_across(marks: np.ndarray, taps: np.ndarray, out: np.ndarray) -> None:
             a3, b3 = line[reach - k - 3 :], line[reach + k + 3 :]
             t0, t1, t2, t3 = taps[k], taps[k + 1], taps[k + 2], taps[k + 3]
             for x in range(width):
-                row[x] = (
-                    ((row[x] + (a0[x] + b0[x]) * t0) + (a1[x] + b1[x]) * t1) + (a2[x] + b2[x]) * t2
-                ) + (a3[x] + b3[x]) * t3
+                row[x] = (((row[x] + (a0[x] + b0[x]) * t0) + (a1[x] + b1[x]) * t1) + (a2[x] + b2[x]) * t2) + (
+                    a3[x] + b3[x]
+                ) * t3
             k += 4
         while k <= reach:
             a0, b0, t0 = line[reach - k :], line[reach + k :], taps[k]
