@@ -25,6 +25,7 @@ from bigstack.cli.plan import plan
 from bigstack.cli.run import run
 from bigstack.cli.stack import stack
 from bigstack.cli.surface import surface
+from bigstack.cli.watch import watch
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,6 +40,7 @@ COMMANDS = (
     run,
     job,
     bunch,
+    watch,
     depth,
     surface,
     picture,

@@ -235,7 +235,7 @@ def fold_tile(job: Job, source: Source, tile: Tile, frames: range) -> Any:
         return found
     unparked = job.scratch.begin(key) if job.scratch is not None and job.finish else None
     outer = job.outer(tile)
-    tall = _tall_outputs(job, tile, frames, unparked)
+    tall = tall_outputs(job, tile, frames, unparked)
     parts = _start_parts(job, tile, frames, tall)
     work: dict = {}
     for number in range(rounds_of(job.fold)):
@@ -244,7 +244,7 @@ def fold_tile(job: Job, source: Source, tile: Tile, frames: range) -> Any:
         _go_through(job, source, outer, frames, parts, work)
     if not job.finish:
         return {"parts": parts, **tall}
-    return _finish_tile(job, tile, parts, tall, unparked)
+    return finish_tile(job, tile, parts, tall, unparked)
 
 
 def _go_through(job: Job, source: Source, outer: Tile, frames: range, parts: list[Part], work: dict) -> None:
@@ -262,7 +262,7 @@ def _start_parts(job: Job, tile: Tile, frames: range, tall: dict[str, np.ndarray
         padded = job.outer(core)
         window = Window(padded.shape, core.inside(padded), frames, job.shape[3], job.dtype)
         views = {
-            name: array[(slice(None), *_within(core, tile, job.fold.outputs[name].factor))]
+            name: array[(slice(None), *within(core, tile, job.fold.outputs[name].factor))]
             for name, array in tall.items()
         }
         parts.append(Part(core, padded, job.fold.start(window, views)))
@@ -305,7 +305,7 @@ def even_split(tile: Tile, side: int | None, grid: int) -> list[Tile]:
     return list(tile.split(*sides))
 
 
-def _tall_outputs(job: Job, tile: Tile, frames: range, unparked: Any) -> dict[str, np.ndarray]:
+def tall_outputs(job: Job, tile: Tile, frames: range, unparked: Any) -> dict[str, np.ndarray]:
     """Arrays of the outputs with a z dim, on disk when the run parks."""
     found = {}
     for name, output in job.fold.outputs.items():
@@ -318,7 +318,8 @@ def _tall_outputs(job: Job, tile: Tile, frames: range, unparked: Any) -> dict[st
     return found
 
 
-def _finish_tile(job: Job, tile: Tile, parts: list[Part], tall: dict[str, np.ndarray], unparked: Any) -> Any:
+def finish_tile(job: Job, tile: Tile, parts: list[Part], tall: dict[str, np.ndarray], unparked: Any) -> Any:
+    """Outputs of a tile whose parts have seen all frames; their states are let go."""
     outputs = job.fold.outputs
     found: dict[str, Any] = dict(tall)
     for part in parts:
@@ -329,7 +330,7 @@ def _finish_tile(job: Job, tile: Tile, parts: list[Part], tall: dict[str, np.nda
             if name not in found:
                 size = tuple(len(range(*s)) for s in _bounds(tile, outputs[name].factor))
                 found[name] = np.empty((*size, *value.shape[2:]), value.dtype)
-            found[name][_within(part.core, tile, outputs[name].factor)] = value
+            found[name][within(part.core, tile, outputs[name].factor)] = value
         part.state = None
     if unparked is None:
         return found
@@ -348,7 +349,7 @@ def _merge(job: Job, partial: list[dict[str, Any]]) -> Any:
             part.state = job.fold.merge(part.state, other.state)
     y0, x0 = parts[0].core.y0, parts[0].core.x0
     tile = Tile(y0, parts[-1].core.y1, x0, parts[-1].core.x1)
-    return _finish_tile(job, tile, parts, {}, None)
+    return finish_tile(job, tile, parts, {}, None)
 
 
 def pick(value: Any, name: str) -> Any:
@@ -447,7 +448,7 @@ def _bounds(tile: Tile, factor: int) -> tuple[tuple[int, int], tuple[int, int]]:
     )
 
 
-def _within(core: Tile, tile: Tile, factor: int) -> tuple[slice, slice]:
+def within(core: Tile, tile: Tile, factor: int) -> tuple[slice, slice]:
     """`core` as an index of `tile`'s array, both reduced by `factor`."""
     (y0, _), (x0, _) = _bounds(tile, factor)
     (a, b), (c, d) = _bounds(core, factor)

@@ -60,10 +60,14 @@ class FrameSource(Source):
     def read(self, z: int, y: slice, x: slice) -> np.ndarray:
         """Give a view of the decoded frame."""
         ahead = (
-            (self.files[i], partial(self._decode, i))
+            (self._name(i), partial(self._decode, i))
             for i in range(z + 1, min(z + 1 + FRAMES.frames, len(self.files)))
         )
-        return FRAMES.get(self.files[z], partial(self._decode, z), ahead, (self._walk, z))[y, x]
+        return FRAMES.get(self._name(z), partial(self._decode, z), ahead, (self._walk, z))[y, x]
+
+    def _name(self, z: int) -> tuple[FrameFile, bool]:
+        """What a decoded frame is kept by: a file alone and one in a stack with alpha decode differently."""
+        return self.files[z], self.alpha
 
     def _decode(self, z: int) -> np.ndarray:
         file = self.files[z]
