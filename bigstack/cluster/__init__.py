@@ -1,5 +1,7 @@
-"""Where a run computes: threads of this process, processes of this machine, or a Dask scheduler."""
+"""Where a run computes: threads of this process, processes of this machine, a queue, a Dask scheduler."""
 
-from bigstack.cluster.executors import DistributedExecutor, ThreadExecutor, count_workers, open_executor
+from bigstack.cluster.executors import count_workers, open_executor, tasks_a_process
+from bigstack.cluster.settings import Cluster
+from bigstack.cluster.threads import ThreadExecutor
 
-__all__ = ["DistributedExecutor", "ThreadExecutor", "count_workers", "open_executor"]
+__all__ = ["Cluster", "ThreadExecutor", "count_workers", "open_executor", "tasks_a_process"]
