@@ -42,6 +42,9 @@ Misaligned = Literal["error", "interpolate", "drop"]
 WarpBorder = Literal["constant", "replicate", "replicate-blur", "reflect"]
 Interpolation = Literal["linear", "cubic", "lanczos"]
 
+ClusterKind = Literal["local", "slurm"]
+"""Clusters that a run can start for itself."""
+
 Blank = Literal["invalid", "unobserved"]
 """Pixels whose depth can be left out of a map."""
 

@@ -87,6 +87,8 @@ output_options = options.combined(
 @correction_options
 @options.reading
 @options.running
+@options.clusters
+@options.sharing
 @options.writing
 @options.metadata
 @report_options
@@ -116,7 +118,7 @@ def depth(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
         reporter.plan(plan_stack(job))
         return
     with reporter:
-        result = run_depth(job, tell=reporter.prelude, watch=reporter)
+        result = run_depth(job, tell=reporter.prelude, watch=reporter, say=reporter.say)
     reporter.summary(result)
     reporter.wrote(write_pages(result, wanted))
 
@@ -125,6 +127,7 @@ def depth_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     """Turn the command's values into a `DepthJob`."""
     from bigstack.jobs.depth import DepthJob
 
+    options.check_sharing(values)
     values["align"] = align_options(values["align"], values)
     steps = steps_of(values)
     values.pop("align")
@@ -140,5 +143,6 @@ def depth_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
         steps=steps,
         options={name: value for name, value in chosen.items() if value is not None},
         focus_channel=list(values.pop("focus_channel")) or None,
+        cluster=options.cluster_of(values) if "cluster" in values else None,
         **values,
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
+
+from bigstack.names import ClusterKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -125,6 +127,19 @@ keep_gps = click.option(
     "--keep-gps", is_flag=True, help="Keep where the pictures were taken; left out unless asked for."
 )
 
+clusters = combined(
+    click.option(
+        "--cluster", type=click.Choice(get_args(ClusterKind)),
+        help="Start a Dask cluster for the run: processes of this machine, or jobs of a SLURM queue.",
+    ),
+    click.option("--jobs", type=click.IntRange(1), help="slurm: jobs to queue, each one worker [1]."),
+    click.option("--cores", type=click.IntRange(1), help="slurm: processors of a job."),
+    click.option("--walltime", help="slurm: time limit of a job, such as 04:00:00."),
+    click.option("--partition", help="slurm: partition to queue jobs in."),
+    click.option("--account", help="slurm: account to charge."),
+    click.option("--adaptive", is_flag=True, help="slurm: queue jobs as work asks for them, --jobs at most."),
+)  # fmt: skip
+
 sharing = combined(
     click.option(
         "--task", type=Share(),
@@ -156,6 +171,27 @@ talking = combined(
     click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
     click.option("--debug", is_flag=True, help="Show a traceback with an error."),
 )
+
+
+def cluster_of(values: dict[str, Any]) -> Any:
+    """Take the options of `clusters` out of `values`: a `Cluster`, None where none is asked for."""
+    from bigstack.cluster.settings import Cluster
+
+    names = ("jobs", "cores", "walltime", "partition", "account", "adaptive")
+    found = {name: values.pop(name) for name in names}
+    kind = values.pop("cluster")
+    if kind is not None:
+        return Cluster(kind, **found)
+    for name, value in found.items():
+        if value:
+            raise click.UsageError(f"--{name} belongs to --cluster slurm")
+    return None
+
+
+def check_sharing(values: dict[str, Any]) -> None:
+    """Refuse options of `sharing` that contradict each other."""
+    if values.get("task") and values.get("finish"):
+        raise click.UsageError("--task computes and --finish completes: give one of them")
 
 
 def reading_options(values: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,11 @@ class Reporter:
         if self.verbose and not self.quiet:
             self.plan(found)
 
+    def say(self, text: str) -> None:
+        """Tell what is worth knowing while a run goes on."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
     def __enter__(self) -> Reporter:
         return self
 

@@ -75,6 +75,7 @@ METHOD_OPTIONS = (
 @correction_options
 @options.reading
 @options.running
+@options.clusters
 @options.sharing
 @options.writing
 @options.metadata
@@ -104,7 +105,7 @@ def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
         reporter.plan(plan_stack(job))
         return
     with reporter:
-        result = run_stack(job, tell=reporter.prelude, watch=reporter)
+        result = run_stack(job, tell=reporter.prelude, watch=reporter, say=reporter.say)
     reporter.summary(result)
     reporter.wrote(write_pages(result, wanted))
 
@@ -113,8 +114,7 @@ def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     """Turn the command's values into a `StackJob`."""
     from bigstack.jobs.stack import StackJob
 
-    if values.get("task") and values.get("finish"):
-        raise click.UsageError("--task computes and --finish completes: give one of them")
+    options.check_sharing(values)
     values["align"] = align_options(values["align"], values)
     steps = steps_of(values)
     values.pop("align")
@@ -127,5 +127,6 @@ def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
         steps=steps,
         options={name: value for name, value in chosen.items() if value is not None},
         focus_channel=list(values.pop("focus_channel")) or None,
+        cluster=options.cluster_of(values) if "cluster" in values else None,
         **values,
     )

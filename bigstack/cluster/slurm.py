@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,18 +30,32 @@ def slurm_client(cluster: Cluster, memory_limit: int | None) -> Iterator[Any]:
 
     from bigstack.cluster.distributed import prepare_workers
 
-    with _started(cluster, memory_limit) as queue, Client(queue) as client:
+    with _started(cluster, memory_limit) as queue:
+        _check_accepted(queue.job_script())
         jobs = cluster.jobs or 1
-        try:
+        with Client(queue) as client:
             if cluster.adaptive:
                 queue.adapt(minimum_jobs=1, maximum_jobs=jobs)
             else:
                 queue.scale(jobs=jobs)
             client.wait_for_workers(1)
-        except (OSError, RuntimeError) as error:
-            raise RunError(f"SLURM takes no jobs: {error}") from error
-        prepare_workers(client, "SLURM jobs")
-        yield client
+            prepare_workers(client, "SLURM jobs")
+            yield client
+
+
+def _check_accepted(script: str) -> None:
+    """Ask SLURM whether it would run such a job: once queued, nobody hears of a refusal."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+        file.write(script)
+        file.flush()
+        try:
+            subprocess.run(["sbatch", "--test-only", file.name], check=True, capture_output=True, text=True)
+        except FileNotFoundError as error:
+            raise RunError(
+                "--cluster slurm needs sbatch, which is not here: run it on a login node"
+            ) from error
+        except subprocess.CalledProcessError as error:
+            raise RunError(f"SLURM takes no such jobs: {error.stderr.strip()}") from error
 
 
 def cores_of(cluster: Cluster) -> int:
@@ -50,7 +66,8 @@ def cores_of(cluster: Cluster) -> int:
     cores = cluster.cores or dask.config.get("jobqueue.slurm.cores", None)
     if not cores:
         raise InputError(
-            "--cluster slurm needs --cores, the processors of a job (or jobqueue.slurm.cores in dask's configuration)"
+            "--cluster slurm needs --cores, the processors of a job, or jobqueue.slurm.cores in dask's "
+            "configuration"
         )
     return int(cores)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import lcm
@@ -92,7 +92,7 @@ def prepare(
     absent
         What to say of a variable that the result does not have.
     """
-    from bigstack.cluster import count_workers
+    from bigstack.cluster import tasks_a_process
     from bigstack.engine.layout import Layout
     from bigstack.engine.plan import plan
     from bigstack.io.writers import spec_of
@@ -108,12 +108,14 @@ def prepare(
         for name, path in paths.items()
     }
 
+    at_once = tasks_a_process(**_where(how))
+
     def lay(tile: int | tuple[int, int] | None) -> tuple[Any, Layout]:
         layout = Layout(
             planner=partial(
                 _plan,
                 plan,
-                workers=1 if how.processes else count_workers(how.workers),
+                workers=at_once,
                 memory_limit=how.memory_limit,
                 tile=tile,
                 multiple=_common_multiple(sinks.values()),
@@ -135,6 +137,7 @@ def write(
     *,
     only_finish: bool = False,
     watch: Callable[[Any], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """Compute and write everything in one pass; an interrupted run to OME-Zarr goes on where it was.
 
@@ -147,7 +150,7 @@ def write(
         _check_shared(ready.paths)
         _check_begun(sinks)
     with ExitStack() as cleanup:
-        executor = cleanup.enter_context(_executor(how))
+        executor = cleanup.enter_context(_executor(how, say))
         mine = False
         try:
             for sink in sinks:
@@ -176,6 +179,7 @@ def write_share(
     share: tuple[int, int],
     *,
     watch: Callable[[Any], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """Compute and write the i-th of n shares of the tiles, beside other processes that write theirs.
 
@@ -185,7 +189,7 @@ def write_share(
 
     _check_shared(ready.paths)
     sinks = _noted(ready)
-    with _executor(how) as executor:
+    with _executor(how, say) as executor:
         try:
             for sink in sinks:
                 sink.join()
@@ -215,11 +219,19 @@ def _noted(ready: Ready) -> list[Any]:
     return list(ready.sinks.values())
 
 
-def _executor(how: Running) -> Any:
+def _where(how: Running) -> dict[str, Any]:
+    names = ("workers", "processes", "scheduler", "scheduler_file")
+    return {**{name: getattr(how, name) for name in names}, "cluster": getattr(how, "cluster", None)}
+
+
+@contextmanager
+def _executor(how: Running, say: Callable[[str], None]) -> Iterator[Any]:
     from bigstack.cluster import open_executor
 
-    where = {name: getattr(how, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
-    return open_executor(**where, memory_limit=how.memory_limit)
+    with open_executor(**_where(how), memory_limit=how.memory_limit) as executor:
+        if executor.about:
+            say(executor.about)
+        yield executor
 
 
 def _check_shared(paths: Mapping[str, Path]) -> None:

@@ -42,6 +42,8 @@ class StackJob:
     processes: bool = False
     scheduler: str | None = None
     scheduler_file: Path | None = None
+    cluster: Any = None
+    """A `bigstack.cluster.Cluster` to start and to end with the run."""
     overwrite: bool = False
     task: tuple[int, int] | None = None
     """Compute only the i-th of n shares of the tiles, beside other processes."""
@@ -175,10 +177,12 @@ def run_stack(
     *,
     tell: Callable[[StackPlan], None] = lambda plan: None,
     watch: Callable[[Any], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> StackResult:
     """Run `job`: an interrupted run to OME-Zarr goes on where it was.
 
-    `tell` gets the plan before the work starts, `watch` the progress while it goes on.
+    `tell` gets the plan before the work starts, `watch` the progress while it goes on, `say` what else is
+    worth knowing meanwhile.
 
     Raises
     ------
@@ -191,9 +195,9 @@ def run_stack(
     trace = prepared.trace
     with trace.step("compute and write"):
         if job.task is not None:
-            progress = results.write_share(prepared.ready, job, job.task, watch=watch)
+            progress = results.write_share(prepared.ready, job, job.task, watch=watch, say=say)
         else:
-            progress = results.write(prepared.ready, job, only_finish=job.finish, watch=watch)
+            progress = results.write(prepared.ready, job, only_finish=job.finish, watch=watch, say=say)
     trace.maps = results.samples(prepared.ready)
     return StackResult(
         outputs=job.outputs,
