@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,8 @@ from bigstack.errors import RunError
 
 RETRIES = 2
 """Times a task that failed is tried again: writes over a network fail now and then."""
+
+REGISTER_TRIES = 20
 
 DEATHS = 5
 """Times a task is given anew to the cluster after workers that had it died: more is the task's own fault."""
@@ -125,14 +128,27 @@ def prepare_workers(client: Any, where: str) -> None:
     """
     import bigstack
 
-    try:
-        versions = client.run(_version)
-    except ModuleNotFoundError as error:
-        raise RunError(f"workers at {where} lack a package: {error}; install bigstack there") from error
-    other = {address: v for address, v in versions.items() if v != bigstack.__version__}
-    if other:
-        address, version = next(iter(other.items()))
-        raise RunError(
-            f"worker {address} has bigstack {version}, this is {bigstack.__version__}; install equal versions"
-        )
-    client.register_plugin(_Prepare())
+    # A worker may die while it is asked: the others count, and those that come later are asked by `_Prepare`.
+    answers = client.run(_version, on_error="return")
+    for address, answer in answers.items():
+        if isinstance(answer, ModuleNotFoundError):
+            raise RunError(f"workers at {where} lack a package: {answer}; install bigstack there") from answer
+        if isinstance(answer, str) and answer != bigstack.__version__:
+            raise RunError(
+                f"worker {address} has bigstack {answer}, this is {bigstack.__version__}; "
+                "install equal versions"
+            )
+    _register(client)
+
+
+def _register(client: Any) -> None:
+    """Have all workers prepared; the scheduler tells those that come later too."""
+    from distributed.comm import CommClosedError
+
+    for left in reversed(range(REGISTER_TRIES)):
+        try:
+            return client.register_plugin(_Prepare())
+        except CommClosedError:  # a worker died while it was told
+            if not left:
+                raise
+        time.sleep(0.5)

@@ -94,7 +94,7 @@ def open_executor(
         from bigstack.cluster.local import local_client
 
         count = count_workers(workers)
-        with local_client(count, memory_limit, dashboard=cluster is not None) as client:
+        with local_client(count, memory_limit) as client:
             yield DistributedExecutor(client, count, about=_about(client) if cluster is not None else "")
 
 

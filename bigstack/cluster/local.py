@@ -6,12 +6,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any
 
 
 @contextmanager
-def local_client(workers: int, memory_limit: int | None, *, dashboard: bool) -> Iterator[Any]:
+def local_client(workers: int, memory_limit: int | None) -> Iterator[Any]:
     """Client of a scheduler and `workers` processes that listen on loopback only."""
     from distributed import Client, LocalCluster
 
@@ -23,7 +22,8 @@ def local_client(workers: int, memory_limit: int | None, *, dashboard: bool) -> 
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0" if dashboard and find_spec("bokeh") else None,
+            # Without an address the web server would take port 8787 of all interfaces.
+            dashboard_address="127.0.0.1:0",
             memory_limit=memory_limit or "auto",
             silence_logs=40,
         )

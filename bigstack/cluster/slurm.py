@@ -85,7 +85,11 @@ def _started(cluster: Cluster, memory_limit: int | None) -> Any:
     }
     given = {name: value for name, value in wanted.items() if value is not None}
     prologue = [*NO_THREADS, *(dask.config.get("jobqueue.slurm.job-script-prologue", None) or [])]
-    return jobqueue.SLURMCluster(**given, processes=1, job_script_prologue=prologue)
+    # Login nodes are shared: 8787 is often somebody else's. The address is told anyway.
+    options = {"dashboard_address": ":0", **(dask.config.get("jobqueue.slurm.scheduler-options", None) or {})}
+    return jobqueue.SLURMCluster(
+        **given, processes=1, job_script_prologue=prologue, scheduler_options=options
+    )
 
 
 def _jobqueue() -> Any:

@@ -2,10 +2,11 @@
 
 import dask.array as da
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 
-from bigstack.cluster import executors, open_executor
+from bigstack.cluster import Cluster, executors, open_executor
 from bigstack.engine.layout import Layout
 from bigstack.engine.store import store
 from bigstack.errors import InputError, RunError
@@ -59,6 +60,14 @@ def test_threads(tmp_path, expected):
 
 def test_processes(tmp_path, expected):
     assert np.array_equal(run(tmp_path, workers=2, processes=True), expected)
+
+
+def test_a_local_cluster_listens_on_loopback_only():
+    with open_executor(cluster=Cluster("local"), workers=1):
+        me = psutil.Process()
+        found = [c.laddr.ip for p in (me, *me.children(recursive=True)) for c in p.net_connections()
+                 if c.status == psutil.CONN_LISTEN]  # fmt: skip
+    assert set(found) == {"127.0.0.1"}
 
 
 def test_a_running_scheduler(tmp_path, expected):

@@ -25,7 +25,14 @@ def axes_of(spec: AnySpec) -> tuple[str, ...]:
 
 
 def image_attributes(
-    spec: AnySpec, *, version: str, name: str, levels: int, windows: Sequence[dict[str, float]], run: Any
+    spec: AnySpec,
+    *,
+    version: str,
+    name: str,
+    levels: int,
+    windows: Sequence[dict[str, float]],
+    run: Any,
+    tiles: dict[str, int],
 ) -> dict[str, Any]:
     """Attributes of the group that make its arrays an OME-Zarr image of NGFF `version`."""
     multiscale: dict[str, Any] = {
@@ -40,7 +47,7 @@ def image_attributes(
         "channels": _channels(spec, windows),
         "rdefs": {"model": "greyscale" if spec.shape[-1] == 1 else "color"},
     }
-    own = {"bigstack": _own(spec, run)}
+    own = {"bigstack": {**_own(spec, run), "tiles": tiles}}
     if version == "0.4":
         return {
             "multiscales": [{"version": version, **multiscale}],

@@ -275,7 +275,13 @@ class _OmeZarr:
             levels=self.levels,
             windows=self._windows(),
             run=None if self.record is None else asdict(self.record),
+            tiles=self._counts(),
         )
+
+    def _counts(self) -> dict[str, int]:
+        """Tiles there are, and how often one was stored: more where runs were killed with tiles in flight."""
+        stored = [mark[1:] for mark in self._journal().marks() if mark[0] == 0]
+        return {"of": len(set(stored)), "stored": len(stored)}
 
     def _windows(self) -> list[dict[str, float]]:
         """Range to show, from chunks spread evenly over the coarsest level: memory stays bounded."""
