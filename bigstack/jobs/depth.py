@@ -102,6 +102,7 @@ def run_depth(
     *,
     tell: Callable[[StackPlan], None] = lambda plan: None,
     watch: Callable[[Any], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> StackResult:
     """Run `job` as `run_stack` does, then draw the pictures of the depth that was written.
 
@@ -115,7 +116,7 @@ def run_depth(
         check_paths(paths, overwrite=job.overwrite)
     if job.colormap is not None and not {"color", "relief"} & set(job.pictures):
         raise InputError("--colormap colours a --preview or a --relief; neither was asked for")
-    result = run_stack(job, tell=tell, watch=watch)
+    result = run_stack(job, tell=tell, watch=watch, say=say)
     for kind, path in job.pictures.items():
         colours = {"color": job.colormap or "grey", "relief": job.colormap or "viridis"}
         options = {"colormap": colours[kind]} if kind in colours else {}
