@@ -33,6 +33,7 @@ def tasks_a_process(
     cluster: Cluster | None = None,
 ) -> int:
     """Tasks that run at once in one process, which its memory has to hold; arguments as `open_executor`."""
+    _given(processes, scheduler, scheduler_file, cluster)
     if scheduler is not None or scheduler_file is not None:
         with _remote_client(scheduler, scheduler_file) as client:
             return max(client.nthreads().values())
@@ -70,13 +71,7 @@ def open_executor(
     memory_limit
         Bytes a worker process may use, for `processes` and `cluster`.
     """
-    choices = {
-        "--processes": processes, "--scheduler": scheduler, "--scheduler-file": scheduler_file,
-        "--cluster": cluster,
-    }  # fmt: skip
-    given = [name for name, value in choices.items() if value]
-    if len(given) > 1:
-        raise InputError(f"only one of {', '.join(given)} can say where to run")
+    given = _given(processes, scheduler, scheduler_file, cluster)
     if not given:
         yield ThreadExecutor(count_workers(workers))
         return
@@ -96,6 +91,18 @@ def open_executor(
         count = count_workers(workers)
         with local_client(count, memory_limit) as client:
             yield DistributedExecutor(client, count, about=_about(client) if cluster is not None else "")
+
+
+def _given(processes: bool, scheduler: Any, scheduler_file: Any, cluster: Any) -> list[str]:
+    """Options that say where to run, one of them at most."""
+    choices = {
+        "--processes": processes, "--scheduler": scheduler, "--scheduler-file": scheduler_file,
+        "--cluster": cluster,
+    }  # fmt: skip
+    given = [name for name, value in choices.items() if value]
+    if len(given) > 1:
+        raise InputError(f"only one of {', '.join(given)} can say where to run")
+    return given
 
 
 def _about(client: Any) -> str:
