@@ -17,7 +17,7 @@ from bigstack.engine.stacks import check_stack
 from bigstack.kernels.depth.blocks import depth_blocks
 from bigstack.kernels.depth.recipe import REFINE
 from bigstack.kernels.depth.units import uneven
-from bigstack.names import DepthMeasure, Peak, Refinement
+from bigstack.names import DepthMeasure, Peak, Priority, Refinement
 
 
 def depth_from_focus(
@@ -34,6 +34,9 @@ def depth_from_focus(
     step: float = 4.0,
     jump: float = 24.0,
     blur: float = 1.2,
+    window: int = 7,
+    fill: bool = False,
+    priority: Priority = "best",
     tile: int | tuple[Any, Any] | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
 ) -> xr.Dataset:
@@ -42,8 +45,9 @@ def depth_from_focus(
     By default evidence is gathered over a tree of six scales, from squared Laplacians set against the noise;
     it is regularised along paths from eight sides (Hirschmueller 2008, doi:10.1109/TPAMI.2007.1166), refined
     between frames by parabolas, by a median weighted by the colours of the pixels in focus (Zhang et al.
-    2014, doi:10.1109/CVPR.2014.364) and by an elastic sheet, torn at depth edges, through what is sure
-    (Terzopoulos 1986, doi:10.1109/TPAMI.1986.4767807). docs/depth.md compares the choices.
+    2014, doi:10.1109/CVPR.2014.364), by an elastic sheet, torn at depth edges, through what is sure
+    (Terzopoulos 1986, doi:10.1109/TPAMI.1986.4767807), and by total variation (Rudin et al. 1992,
+    doi:10.1016/0167-2789(92)90242-F). docs/depth.md compares the choices.
 
     The result is defined on canonical blocks, so no tile, chunk, worker or region ever changes a bit of it.
 
@@ -65,8 +69,11 @@ def depth_from_focus(
         doi:10.1109/MSP.2011.941846); ``mixed``, of energy where it is strong and of the tree's posterior
         where noise rules. All take z as it is, evenly spaced or not.
     refine
-        Steps, by name, of the volume of evidence and then of the map: ``sgm``, paths from eight sides;
-        ``median``, of `radius`; ``diffusion``, the sheet; or ``none``.
+        Steps, by name. Of the volume of evidence, in this order: ``guided``, its costs filtered along the
+        edges of the image in focus; ``sgm``, paths from eight sides; ``graph_cut``, labels of least energy by
+        alpha-expansion (a hundred times slower). Then of the map, as they are listed: ``median``, of
+        `radius`; ``diamond``, a small exact one of `window`; ``tv``, total variation; ``defocus``, fits of
+        how far the image in focus must be blurred to give the frames; ``diffusion``, the sheet. Or ``none``.
     focus_channel
         Channel, or channels, by name or number, that focus is measured on; all when not given.
     noise
@@ -78,6 +85,14 @@ def depth_from_focus(
         of the log likelihood. Larger ones make smoother maps.
     blur
         Growth of the radius of the blur from one frame to the next, in pixels: `unobserved` depends on it.
+    window
+        Pixels a side of the ``diamond``, odd, up to 31.
+    fill
+        Whether places without texture (`valid` False) get a depth diffused from those around them, weighted
+        by confidence, instead of that of the refinements.
+    priority
+        Which of two surfaces at least three frames apart that are both in focus at one pixel is taken:
+        the one with more evidence (``best``), or that of the lower (``near``) or higher (``far``) frame.
     tile
         Pixels a side of the output tiles, or (y, x) of them; as `memory_limit` allows when not given.
         Multiples of the blocks (1024 pixels for up to 21 frames, 512 for up to 59) cost least.
@@ -127,6 +142,9 @@ def depth_from_focus(
         step=step,
         jump=jump,
         blur=blur,
+        window=window,
+        fill=fill,
+        priority=priority,
     )
 
 

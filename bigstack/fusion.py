@@ -37,6 +37,7 @@ from bigstack.names import (
     DepthMeasure,
     FusionMethod,
     Peak,
+    Priority,
     Projection,
     Refinement,
     Ties,
@@ -290,6 +291,9 @@ def depth(
     step: float = 4.0,
     jump: float = 24.0,
     blur: float = 1.2,
+    window: int = 7,
+    fill: bool = False,
+    priority: Priority = "best",
 ) -> dict[str, da.Array]:
     """Blend about the depth from focus: averaged where frames are equally sharp, selected at depth steps.
 
@@ -300,7 +304,7 @@ def depth(
 
     Parameters
     ----------
-    measure, focus_options, smoothing, peak, refine
+    measure, focus_options, smoothing, peak, refine, window, fill, priority
         How the depth is found, as in `bigstack.depth_from_focus`.
     noise
         Standard deviation of the pixels' noise in grey levels; found in each block when not given.
@@ -326,6 +330,9 @@ def depth(
         step=step,
         jump=jump,
         blur=blur,
+        window=window,
+        fill=fill,
+        priority=priority,
     )
     tiles = layout.first(fold, stack)
     return {name: tiles.output(name) for name in fold.outputs}

@@ -86,8 +86,11 @@ DepthMeasure = Literal["tree", FocusMeasure]
 Peak = Literal["mixed", "integer", "parabola", "gaussian", "curve"]
 """How depth between frames is found from values of focus."""
 
-Refinement = Literal["none", "sgm", "median", "diffusion"]
-"""Steps that make a depth map of evidence: of the volume (first three), then of the map."""
+Refinement = Literal["none", "guided", "sgm", "graph_cut", "median", "diamond", "tv", "defocus", "diffusion"]
+"""Steps that make a depth map of evidence: of the volume (`guided`, `sgm`, `graph_cut`), then of the map."""
+
+Priority = Literal["best", "near", "far"]
+"""Which of two surfaces that are seen at one pixel its depth is that of."""
 
 Border = Literal["replicate", "reflect", "constant"]
 """What a ring difference filter takes for the pixels outside the image."""

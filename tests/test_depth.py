@@ -2,6 +2,7 @@
 
 import re
 
+import cv2
 import dask.array as da
 import numpy as np
 import pytest
@@ -134,6 +135,40 @@ def test_options_change_what_they_say():
     assert loud.valid.mean() < plain.valid.mean()
 
 
+def test_near_and_far_of_two_surfaces_at_one_place():
+    """A pane of texture before a wall, both seen through one another."""
+    rng = np.random.default_rng(0)
+    texture = [rng.normal(0, 25, (96, 128)).astype(np.float32) for _ in range(2)]
+    frames = np.empty((16, 96, 128, 1), np.float32)
+    for z in range(16):
+        pane, wall = (
+            cv2.GaussianBlur(image, (0, 0), 0.5 + 0.8 * abs(z - at))
+            for image, at in zip(texture, (3, 12), strict=True)
+        )
+        frames[z, ..., 0] = 120 + pane + 0.8 * wall + rng.normal(0, 0.5, (96, 128))
+    stack = xr.DataArray(frames, dims=("z", "y", "x", "channel"))
+    for priority, depth in (("near", 3), ("far", 12)):
+        found = depth_from_focus(stack, priority=priority).depth
+        assert np.mean(np.abs(found - depth) < 0.5) > 0.9, priority
+
+
+def test_holes_are_filled_from_their_surroundings():
+    """Texture in focus at frame 3 on the left, on the right nothing but noise."""
+    rng = np.random.default_rng(0)
+    texture = rng.normal(0, 25, (128, 640)).astype(np.float32)
+    texture[:, 200:] = 0
+    blurred = [cv2.GaussianBlur(texture, (0, 0), 0.5 + 0.8 * abs(z - 3)) for z in range(8)]
+    frames = (120 + np.stack(blurred) + rng.normal(0, 1.5, (8, 128, 640)))[..., None]
+    stack = xr.DataArray(frames.astype(np.float32), dims=("z", "y", "x", "channel"))
+    plain, filled = (depth_from_focus(stack, refine="sgm", fill=fill).compute() for fill in (False, True))
+    xr.testing.assert_equal(plain.depth.where(plain.valid), filled.depth.where(plain.valid))
+    xr.testing.assert_equal(plain.valid, filled.valid)
+    hole = ~plain.valid[:, 400:]
+    assert hole.mean() > 0.9
+    off = [np.abs(found.depth[:, 400:] - 3).where(hole) for found in (plain, filled)]
+    assert float(off[1].mean()) < 0.5 * float(off[0].mean())
+
+
 @pytest.mark.parametrize("shape", [(1, 9, 9, 1), (2, 1, 1, 3), (3, 5, 70, 2)])
 def test_tiny_stacks_have_a_depth(shape):
     stack = xr.DataArray(
@@ -157,8 +192,6 @@ def test_what_is_no_stack_is_refused():
 
 @pytest.mark.parametrize("number", [1, 6])
 def test_published_stacks_with_true_depth(shared, number):
-    import cv2
-
     folder = shared / "data" / f"generated_gt_{number}"
     files = sorted(folder.glob("*.jpg"), key=lambda f: int(re.findall(r"\d+", f.name)[-1]))
     frames = np.stack([cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in files])[..., None]

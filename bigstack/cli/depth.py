@@ -12,7 +12,7 @@ from bigstack.cli.align import align_options, alignment_options
 from bigstack.cli.correct import correction_options, in_turn, steps_of
 from bigstack.cli.measures import Setting
 from bigstack.cli.report import report_options, take_report, write_pages
-from bigstack.names import AlignMethod, Blank, ColorMap, DepthMeasure, Peak, Refinement, choices
+from bigstack.names import AlignMethod, Blank, ColorMap, DepthMeasure, Peak, Priority, Refinement, choices
 
 depth_options = options.combined(
     click.option(
@@ -27,7 +27,15 @@ depth_options = options.combined(
     click.option("--peak", type=click.Choice(choices(Peak)), help="Fit between frames [mixed]."),
     click.option(
         "--refine", type=click.Choice(choices(Refinement)), multiple=True,
-        help="Refinement of the map (repeatable, in this order) [sgm, median, diffusion].",
+        help="Refinement of the map (repeatable, in this order) [sgm, median, diffusion, tv].",
+    ),
+    click.option("--window", type=click.IntRange(1), help="Pixels a side of the diamond, odd [7]."),
+    click.option(
+        "--fill", is_flag=True, default=None, help="Fill places without texture from those around them."
+    ),
+    click.option(
+        "--priority", type=click.Choice(choices(Priority)),
+        help="Of two surfaces in focus at one pixel: the one with more evidence, or the nearer or farther.",
     ),
     click.option("--focus-channel", multiple=True, help="Measure focus on this channel only (repeatable)."),
     click.option("--radius", type=click.IntRange(0), help="Pixels the map's median reaches [24]."),
@@ -50,6 +58,9 @@ OWN = (
     "step",
     "jump",
     "blur",
+    "window",
+    "fill",
+    "priority",
     "pixel_noise",
 )
 

@@ -8,16 +8,20 @@ import numpy as np
 
 from bigstack.kernels.depth.cone import clean_until
 from bigstack.kernels.depth.curve import curve_fit
+from bigstack.kernels.depth.fill import fill_holes
+from bigstack.kernels.depth.graph_cut import graph_cut
+from bigstack.kernels.depth.guided import guided_costs
 from bigstack.kernels.depth.measured import measured, texture_over
 from bigstack.kernels.depth.noise import noise_sigma
 from bigstack.kernels.depth.peak import spread_of, sub_frame
 from bigstack.kernels.depth.recipe import Recipe
-from bigstack.kernels.depth.refined import WEIGHTS, Found, refined
+from bigstack.kernels.depth.refined import WEIGHTS, Found, guide_of, lumas_of, refined
 from bigstack.kernels.depth.sgm import best_label, regularise
+from bigstack.kernels.depth.surfaces import by_priority
 from bigstack.kernels.depth.three_point import three_point
 from bigstack.kernels.depth.tree import Evidence, gather
 from bigstack.kernels.depth.uncertainty import confidence, deviation
-from bigstack.kernels.depth.volumes import grey, grey_weights, pick
+from bigstack.kernels.depth.volumes import pick
 from bigstack.kernels.focus.maps import FocusMap
 
 DEFAULT = Recipe()
@@ -61,19 +65,21 @@ def estimate(frames: np.ndarray, valid: np.ndarray | None = None, recipe: Recipe
     recipe
         How.
     """
-    lumas = _lumas(frames, recipe.channels)
+    lumas = lumas_of(frames, recipe.channels)
     sigma = luma_noise(lumas, frames.dtype, frames.shape[3], recipe.noise)
     evidence, texture = _evidence(frames, lumas, sigma, valid, recipe)
     del lumas
-    label = label_of(evidence, recipe)
+    label = label_of(evidence, frames, recipe)
     first, spread = between(label, evidence, recipe)
     # A pixel's own energy agrees with its label, which else comes from its surroundings.
-    own = convinced(evidence, label)
+    own = convinced(evidence, label) if recipe.priority == "best" else evidence.peak > 1
     depth = refined(frames, Found(first, spread, own, evidence.peak - 1, sigma), recipe)
     # Small near objects that the median took away still cast their defocus.
     seen = own & (evidence.peak > _STRONG)
     clean = clean_until(np.where(seen, np.minimum(first, depth), depth), recipe.blur)
     textured = evidence.snr >= texture
+    if recipe.fill:
+        depth = fill_holes(depth, np.where(textured, confidence(evidence.log, depth), np.float32(0)))
     # Without texture any depth is as good as another.
     anywhere = np.float32(len(frames) / 12**0.5)
     return Estimate(
@@ -98,11 +104,18 @@ def _evidence(
     return measured(frames, sigma, focus, invalid), texture_over(focus, sigma, len(frames))
 
 
-def label_of(evidence: Evidence, recipe: Recipe) -> np.ndarray:
+def label_of(evidence: Evidence, frames: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Frame (y, x) of every pixel, after the refinements of the volume."""
+    log = evidence.log
+    if "guided" in recipe.refine:
+        log = guided_costs(log, guide_of(frames, log.argmax(axis=0)).image)
     if "sgm" in recipe.refine:
-        return best_label(regularise(evidence.log, recipe.step, recipe.jump))
-    return evidence.log.argmax(axis=0)
+        label = best_label(regularise(log, recipe.step, recipe.jump))
+    else:
+        label = log.argmax(axis=0)
+    if "graph_cut" in recipe.refine:
+        label = graph_cut(log, label, step=recipe.step, jump=recipe.jump)
+    return by_priority(label, evidence.energy, recipe.priority)
 
 
 def between(label: np.ndarray, evidence: Evidence, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
@@ -125,14 +138,6 @@ def luma_noise(lumas: np.ndarray, dtype: np.dtype, channels: int, noise: float |
     # Without noise some must be assumed: that of rounding, or a little of the range.
     floor = _ROUNDING if dtype.kind == "u" else 1e-5 * max(float(np.ptp(lumas)), 1e-20)
     return noise_sigma(lumas, floor)
-
-
-def _lumas(frames: np.ndarray, channels: tuple[int, ...]) -> np.ndarray:
-    found = np.empty(frames.shape[:3], np.float32)
-    weights = grey_weights(frames.shape[3], channels)
-    for frame, out in zip(frames, found, strict=True):
-        grey(frame, weights, out)
-    return found
 
 
 def convinced(evidence: Evidence, label: np.ndarray) -> np.ndarray:

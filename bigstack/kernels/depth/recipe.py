@@ -8,15 +8,19 @@ from typing import Any, get_args
 
 from bigstack.errors import InputError, choose
 from bigstack.kernels.depth.cone import BLUR
+from bigstack.kernels.depth.diamond import WINDOW
 from bigstack.kernels.depth.median import RADIUS
 from bigstack.kernels.depth.sgm import JUMP, MOST_JUMP, STEP
 from bigstack.kernels.focus import measure as find_measure
-from bigstack.names import DepthMeasure, Peak, Refinement, choices
+from bigstack.names import DepthMeasure, Peak, Priority, Refinement, choices
 
 MOST_RADIUS = 48
 """Pixels: the halo of the blocks leaves room for no wider median."""
 
-REFINE: tuple[Refinement, ...] = ("sgm", "median", "diffusion")
+MOST_WINDOW = 31
+"""Pixels a side of the widest diamond."""
+
+REFINE: tuple[Refinement, ...] = ("sgm", "median", "diffusion", "tv")
 """Refinement by default: the best of `benchmarks/depth.py options`."""
 
 
@@ -39,11 +43,15 @@ class Recipe:
     step: float = STEP
     jump: float = JUMP
     blur: float = BLUR
+    window: int = WINDOW
+    fill: bool = False
+    priority: Priority = "best"
     positions: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         choose(self.measure, get_args(DepthMeasure), "measure")
         choose(self.peak, get_args(Peak), "peak")
+        choose(self.priority, get_args(Priority), "priority")
         for name in self.refine:
             choose(name, [one for one in get_args(Refinement) if one != "none"], "refine")
         self._check_numbers()
@@ -54,6 +62,8 @@ class Recipe:
             raise InputError(f"noise is a standard deviation in grey levels, from 0 up, got {self.noise!r}")
         if not 0 <= self.radius <= MOST_RADIUS:
             raise InputError(f"radius must be 0 to {MOST_RADIUS} pixels, got {self.radius!r}")
+        if not (1 <= self.window <= MOST_WINDOW and self.window % 2):
+            raise InputError(f"window must be an odd number from 1 to {MOST_WINDOW}, got {self.window!r}")
         if not 0 <= self.step <= self.jump <= MOST_JUMP:
             raise InputError(
                 f"prices must be 0 <= step <= jump <= {MOST_JUMP}, got step {self.step}, jump {self.jump}"

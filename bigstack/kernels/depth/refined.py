@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from bigstack.kernels.depth.defocus import from_defocus
+from bigstack.kernels.depth.diamond import diamond_median
 from bigstack.kernels.depth.median import guided_median, halved_median, refine
 from bigstack.kernels.depth.membrane import certainty, stretch
 from bigstack.kernels.depth.recipe import Recipe
-from bigstack.kernels.depth.volumes import pick
+from bigstack.kernels.depth.total_variation import total_variation
+from bigstack.kernels.depth.volumes import grey, grey_weights, pick
 from bigstack.kernels.luminance import luminance
 
 WEIGHTS = 0.67
@@ -43,9 +46,36 @@ def refined(frames: np.ndarray, found: Found, recipe: Recipe) -> np.ndarray:
     for name in recipe.refine:
         if name == "median" and recipe.radius:
             depth = _median(frames, depth, found, recipe.radius)
+        elif name == "diamond":
+            depth = _diamond(frames, depth, found, recipe.window)
+        elif name == "tv":
+            depth = total_variation(depth, np.minimum(_certainty(depth, found), np.float32(1)))
+        elif name == "defocus":
+            depth = from_defocus(lumas_of(frames, recipe.channels), depth, found.noise, blur=recipe.blur)
         elif name == "diffusion":
             depth = _diffused(depth, found)
     return np.clip(depth, 0, len(frames) - 1)
+
+
+def lumas_of(frames: np.ndarray, channels: tuple[int, ...]) -> np.ndarray:
+    """Luma (z, y, x) float32 of frames (z, y, x, channel), or of some of their channels."""
+    found = np.empty(frames.shape[:3], np.float32)
+    weights = grey_weights(frames.shape[3], channels)
+    for frame, out in zip(frames, found, strict=True):
+        grey(frame, weights, out)
+    return found
+
+
+def _certainty(depth: np.ndarray, found: Found) -> np.ndarray:
+    return certainty(found.excess, found.own & (np.abs(depth - found.first) < np.float32(_MOVED)))
+
+
+def _diamond(frames: np.ndarray, depth: np.ndarray, found: Found, window: int) -> np.ndarray:
+    guide = guide_of(frames, depth)
+    weight = _certainty(depth, found)
+    weight /= 1 + weight
+    colour = 12.0 + 5.0 * guide.scale * found.noise / WEIGHTS
+    return diamond_median(depth, window=window, confidence=weight, guide=guide.image, colour=colour)
 
 
 def _median(frames: np.ndarray, depth: np.ndarray, found: Found, radius: int) -> np.ndarray:

@@ -53,6 +53,26 @@ def test_tiles_blocks_of_z_and_threads_change_no_bit(frames, whole, tile, z_bloc
         np.testing.assert_array_equal(found[name], values, err_msg=name)
 
 
+RECIPES = (
+    Recipe(refine=("guided", "median")),
+    Recipe(refine=("sgm", "graph_cut", "diamond"), window=9),
+    Recipe(refine=("sgm", "tv", "defocus"), peak="curve", fill=True),
+    Recipe(refine=(), peak="parabola", priority="near", positions=(0.0, 1.0, 3.0, 3.5)),
+    Recipe(measure="sml", options=(("window", 5),), smoothing=1.5, peak="gaussian"),
+    Recipe(measure="wavelet", refine=("diffusion",), priority="far", peak="integer"),
+)
+
+
+@settings(max_examples=6, deadline=None)
+@given(tile=st.tuples(*map(cuts, (110, 130))), recipe=st.sampled_from(RECIPES), threads=st.booleans())
+def test_no_choice_depends_on_tiles(frames, tile, recipe, threads):
+    fold, stack = DepthBlocks(64, recipe), da.from_array(frames[:, :110, :130], chunks=(1, 77, 100, 3))
+    once = outputs(fold, stack, (110, 130))
+    found = outputs(fold, stack, tile, "threads" if threads else "synchronous")
+    for name, values in once.items():
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
+
+
 def test_each_block_is_its_padded_window_computed_alone(frames, whole):
     window = (slice(0, 150), slice(0, 203))  # block (64..128, 64..128) with 128 pixels around it, cut
     assert HALO == 128
@@ -143,7 +163,22 @@ def test_blocks_shrink_with_the_number_of_frames():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("noise", -1.0), ("radius", 99), ("step", -1.0), ("jump", 1.0), ("jump", 60.0), ("blur", 0.0)],
+    [
+        ("noise", -1.0),
+        ("radius", 99),
+        ("step", -1.0),
+        ("jump", 1.0),
+        ("jump", 60.0),
+        ("blur", 0.0),
+        ("window", 4),
+        ("smoothing", 99.0),
+        ("measure", "tre"),
+        ("peak", "top"),
+        ("priority", "front"),
+        ("refine", "smg"),
+        ("refine", ["sgm", "none"]),
+        ("focus_options", {"window": 3}),
+    ],
 )
 def test_impossible_options_are_refused(option, value):
     with pytest.raises(InputError, match=option):
