@@ -231,7 +231,7 @@ def test_reversed_frames_are_decoded_ahead_in_that_order(ten, monkeypatch):
     monkeypatch.setattr(ring.FRAMES, "get", lambda key, decode, ahead, walk: asked.extend(ahead) or decode())
     source = source_of(open_stack(folder, reverse=True).data)
     source.read(4, slice(0, 1), slice(0, 1))
-    assert asked[0][0].path.endswith("f4.png")
+    assert asked[0][0][0].path.endswith("f4.png")
 
 
 @pytest.mark.parametrize(
