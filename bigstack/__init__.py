@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from bigstack.meshes import surface as surface
     from bigstack.pictures import colorize as colorize
     from bigstack.pictures import hillshade as hillshade
+    from bigstack.profiles import profile as profile
+    from bigstack.topography import roughness as roughness
 
 _HOMES = {
     "Job": "bigstack.jobs.recipe",
@@ -65,6 +67,8 @@ _HOMES = {
     "hillshade": "bigstack.pictures",
     "measure_focus": "bigstack.focus",
     "open_stack": "bigstack.io.open",
+    "profile": "bigstack.profiles",
+    "roughness": "bigstack.topography",
     "sharpness": "bigstack.focus",
     "surface": "bigstack.meshes",
     "write_image": "bigstack.jobs.write",
@@ -97,6 +101,8 @@ __all__ = [
     "hillshade",
     "measure_focus",
     "open_stack",
+    "profile",
+    "roughness",
     "sharpness",
     "surface",
     "synthetic",

@@ -54,6 +54,9 @@ ColorMap = Literal["grey", "viridis", "cividis", "inferno", "magma", "plasma", "
 PictureKind = Literal["color", "hillshade", "relief"]
 """Pictures of depth maps: grey or coloured by depth, chalk in slanting light, and colours in that light."""
 
+Form = Literal["none", "plane", "quadratic", "cubic", "quartic"]
+"""Form that is removed before roughness is measured: polynomials by their degree."""
+
 
 def choices(names: Any) -> tuple[str, ...]:
     """Names of a `Literal`, for a command's option."""

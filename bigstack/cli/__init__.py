@@ -25,6 +25,7 @@ from bigstack.cli.plan import plan
 from bigstack.cli.run import run
 from bigstack.cli.stack import stack
 from bigstack.cli.surface import surface
+from bigstack.cli.topography import profile, roughness
 from bigstack.cli.watch import watch
 
 
@@ -44,6 +45,8 @@ COMMANDS = (
     depth,
     surface,
     picture,
+    roughness,
+    profile,
     info,
     plan,
     convert,

@@ -9,19 +9,28 @@ import click
 
 from bigstack.cli import options
 
+_PIXEL_SIZE = click.option(
+    "--pixel-size", type=options.Numbers(), help="Micrometres of a pixel, one number or y,x [the map's]."
+)
+_UNIT = click.option(
+    "--unit", help="What the map's values are in, such as micrometer, mm [what the map says]."
+)
+_VALID = click.option("--valid", type=options.PATH, help="Mask: leave pixels out where it is 0.")
+
 calibration_options = options.combined(
-    click.option(
-        "--pixel-size", type=options.Numbers(), help="Micrometres of a pixel, one number or y,x [the map's]."
-    ),
-    click.option("--unit", help="What the map's values are in, such as micrometer, mm [what the map says]."),
+    _PIXEL_SIZE,
+    _UNIT,
     click.option(
         "--z-scale", type=click.FloatRange(0, min_open=True),
         help="Micrometres (or pixels, where these have no known size) that one unit of the map is; for a map "
         "in a unit of length, by how much heights are exaggerated.",
     ),
-    click.option("--valid", type=options.PATH, help="Mask: leave pixels out where it is 0."),
+    _VALID,
 )  # fmt: skip
 """What a map's numbers and pixels measure."""
+
+calibration_without_scale = options.combined(_PIXEL_SIZE, _UNIT, _VALID)
+"""The same for what needs no relation between the two."""
 
 
 def given(values: dict[str, Any], *names: str) -> dict[str, Any]:
