@@ -41,6 +41,8 @@ Mode = Literal["global", "chain", "direct"]
 Misaligned = Literal["error", "interpolate", "drop"]
 WarpBorder = Literal["constant", "replicate", "replicate-blur", "reflect"]
 Interpolation = Literal["linear", "cubic", "lanczos"]
+FeatureMatcher = Literal["auto", "flann", "brute"]
+Consensus = Literal["ransac", "usac", "magsac", "lmeds"]
 
 ClusterKind = Literal["local", "slurm"]
 """Clusters that a run can start for itself."""

@@ -18,6 +18,7 @@ class Reporter:
         self.quiet = quiet
         self.verbose = verbose
         self._bar: Any = None
+        self._measuring: Any = None
         self._started = time.perf_counter()
         self._told = self._started
         self.terminal = sys.stderr.isatty()
@@ -58,7 +59,9 @@ class Reporter:
         """Show how far the run is."""
         if self.quiet:
             return
-        if self.terminal:
+        if hasattr(progress, "step"):
+            self._prepare(progress)
+        elif self.terminal:
             self._draw(progress)
         elif time.perf_counter() - self._told > 10:
             self._told = time.perf_counter()
@@ -66,7 +69,27 @@ class Reporter:
             left = (self._told - self._started) * (1 - share) / max(share, 1e-9)
             click.echo(f"{share:4.0%} done, {self._rate(progress):.0f} Mpix/s, {left:.0f} s left", err=True)
 
+    def _prepare(self, progress: Any) -> None:
+        """Show what is measured before the work starts."""
+        if self.terminal:
+            if self._measuring is None:
+                from rich.console import Console
+                from rich.progress import BarColumn, Progress, TextColumn
+
+                columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%")
+                self._measuring = Progress(*columns, console=Console(stderr=True), transient=True)
+                self._measuring.start()
+                self._measured = self._measuring.add_task(progress.step, total=1.0)
+            self._measuring.update(self._measured, description=progress.step, completed=progress.share)
+        elif time.perf_counter() - self._told > 10:
+            self._told = time.perf_counter()
+            click.echo(f"{progress.step}, {progress.share:.0%}", err=True)
+
     def _draw(self, progress: Any) -> None:
+        if self._measuring is not None:
+            self._measuring.stop()
+            self._measuring = None
+            self._started = time.perf_counter()
         if self._bar is None:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -102,6 +125,7 @@ class Reporter:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        for bar in (self._measuring, self._bar):
+            if bar is not None:
+                bar.stop()
+        self._measuring = self._bar = None

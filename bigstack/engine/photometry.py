@@ -14,6 +14,7 @@ import numpy as np
 from dask.base import tokenize
 from dask.delayed import delayed
 
+from bigstack.engine.watch import measuring
 from bigstack.geometry import Tile, tiles_of
 from bigstack.io.source import Source
 from bigstack.kernels.correction.balance import SPACES
@@ -69,7 +70,8 @@ def _run(probe: Any, source: Source, items: list[Any]) -> list[Any]:
     call = delayed(_call, pure=False)
     name = f"{type(probe).__name__.lower()}-{tokenize(token, vars(probe))}"
     tasks = [call(probe, shared, item, dask_key_name=f"{name}-{n}") for n, item in enumerate(items)]
-    return list(dask.compute(*tasks))
+    with measuring(getattr(probe, "what", "measuring")):
+        return list(dask.compute(*tasks))
 
 
 def _call(probe: Any, source: Source, item: Any) -> Any:
@@ -128,6 +130,8 @@ def bands(source: Source, bytes_per_pixel: int) -> list[Tile]:
 class RangeProbe:
     """Smallest and largest finite value of a frame."""
 
+    what = "finding the range of values"
+
     def __call__(self, source: Source, z: int) -> tuple[float, float]:
         """Return them; infinities where nothing is finite."""
         low, high = float("inf"), float("-inf")
@@ -169,6 +173,8 @@ class LightProbe:
     step
         Every how many rows and columns are counted, from the first one on.
     """
+
+    what = "measuring brightness"
 
     def __init__(
         self,
@@ -267,6 +273,8 @@ class Falling:
 class FallingProbe:
     """Luminance of one frame in rings about its centre, and in blocks, at most 128 a side."""
 
+    what = "measuring the falloff"
+
     def __init__(self, limits: tuple[float, float, float], rings: int = RINGS, step: int = 1) -> None:
         self.limits = limits
         self.rings = rings
@@ -296,6 +304,8 @@ class FallingProbe:
 
 class NoiseProbe:
     """Noise of each channel in one frame, from patches at fixed places."""
+
+    what = "measuring noise"
 
     def __call__(self, source: Source, z: int) -> list[float]:
         """Return the standard deviations (channel,); NaN where all is black or saturated."""
@@ -327,6 +337,8 @@ def _starts(size: int) -> list[int]:
 class BlurProbe:
     """Values of a tile whose mean over frames differs from its 5x5 Gaussian by more than a threshold."""
 
+    what = "finding hot pixels"
+
     def __init__(self, frames: list[int], thresholds: tuple[float, ...]) -> None:
         self.frames = frames
         self.thresholds = thresholds
@@ -350,6 +362,8 @@ class BlurProbe:
 
 class SpikeProbe:
     """Values of a tile that stand out of their surroundings, the same way, in most frames."""
+
+    what = "finding hot pixels"
 
     def __init__(self, frames: list[int], thresholds: tuple[float, ...], share: float) -> None:
         self.frames = frames

@@ -18,6 +18,7 @@ from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
 from bigstack.engine.settle import settle
+from bigstack.engine.watch import measuring
 from bigstack.geometry.alignment import Alignment
 from bigstack.io.source import Source
 from bigstack.kernels.luminance import luminance
@@ -73,6 +74,8 @@ class Measured:
     blurred: np.ndarray
     blank: bool
     """True when no frame has any structure."""
+    refused: dict[tuple[int, int], str]
+    """Pairs that match, but beyond the limits, and by what."""
 
 
 def register(source: Source, options: RegisterOptions, names: list[str] | None = None) -> Alignment:
@@ -98,8 +101,37 @@ def register(source: Source, options: RegisterOptions, names: list[str] | None =
     if options.mode == "global":
         pairs |= _measure_far(work, pairs)
     blank = not any(texture.any() for texture in work.textures[work.sharpness])
-    measured = Measured(pairs, empty, blurred, blank)
+    measured = Measured(pairs, empty, blurred, blank, work.refused)
     return settle(measured, frames, (height, width), options, names or [f"frame {z}" for z in range(frames)])
+
+
+def measure_pair(
+    source: Source,
+    first: int,
+    second: int,
+    near: np.ndarray,
+    pair: PairOptions,
+    channels: tuple[int, ...] = (),
+) -> PairFit:
+    """Measure two frames by patches, from a transform that is about right: what agrees, and where.
+
+    Parameters
+    ----------
+    source
+        The frames.
+    first, second
+        Numbers of two of them.
+    near
+        3x3, first frame to second.
+    pair
+        Model and patches.
+    channels
+        Channels that are measured by, all when empty.
+    """
+    opaque, factor = _Opaque(source), _factor(2, source.shape[1] * source.shape[2], 1 << 29)
+    one, other = (_look(opaque, z, channels, factor, False) for z in (first, second))
+    alone, wrapped = _Opaque({}), _Opaque(pair)
+    return _fine(one, other, alone, alone, near, wrapped, opaque, (first, second), channels, True)
 
 
 class _Work:
@@ -121,12 +153,14 @@ class _Work:
             )
             for z in range(frames)
         ]
-        self.views: list[Delayed] = list(dask.persist(*looked))
-        maps = dask.compute(*[delayed(_textures)(view, self.levels) for view in self.views])
+        with measuring("aligning: reading frames"):
+            self.views: list[Delayed] = list(dask.persist(*looked))
+            maps = dask.compute(*[delayed(_textures)(view, self.levels) for view in self.views])
         self.textures = {level: [m[level][0] for m in maps] for level in self.levels}
         self.blocks = {level: maps[0][level][1] * level for level in self.levels}
         self.sharpness = min(self.levels)
         self._focus: list[Any] = [None] * frames
+        self.refused: dict[tuple[int, int], str] = {}
 
     def coarse(self, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], PairFit]:
         """Pairs by the method, from nothing."""
@@ -134,7 +168,7 @@ class _Work:
             (i, j): delayed(_coarse)(self.views[i], self.views[j], _Opaque(self.options.pair))
             for i, j in wanted
         }
-        return self._computed(tasks)
+        return self._computed(tasks, "aligning: finding neighbours")
 
     def share_focus(self, chain: np.ndarray) -> None:
         """Find out how near each place of each frame is to its sharpest in the stack."""
@@ -157,16 +191,20 @@ class _Work:
                 self.views[i], self.views[j], self._focus[i], self._focus[j], matrix, _Opaque(options.pair),
                 source, (i, j), options.channels, full,
             )  # fmt: skip
-        return self._computed(tasks)
+        step = "aligning: measuring neighbours" if full else "aligning: measuring distant pairs"
+        return self._computed(tasks, step)
 
-    def _computed(self, tasks: dict[tuple[int, int], Delayed]) -> dict[tuple[int, int], PairFit]:
+    def _computed(self, tasks: dict[tuple[int, int], Delayed], step: str) -> dict[tuple[int, int], PairFit]:
         """Results of the tasks; pairs that are beyond the limits are not to be trusted."""
-        found = dict(zip(tasks, dask.compute(*tasks.values()), strict=True))
-        limits = self.options.limits
-        return {
-            pair: fit if not implausible(fit.matrix, self.shape, limits) else replace(fit, trusted=False)
-            for pair, fit in found.items()
-        }
+        with measuring(step):
+            found = dict(zip(tasks, dask.compute(*tasks.values()), strict=True))
+        for pair, fit in found.items():
+            reasons = implausible(fit.matrix, self.shape, self.options.limits)
+            if reasons:
+                found[pair] = replace(fit, trusted=False)
+            if reasons and fit.trusted:
+                self.refused[pair] = ", ".join(reasons)
+        return found
 
 
 def _link_up(work: _Work) -> tuple[np.ndarray, dict[tuple[int, int], PairFit], np.ndarray]:

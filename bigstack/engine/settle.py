@@ -195,7 +195,7 @@ def _judged(
         if z == options.reference:
             continue
         if np.isnan(matrix).any():
-            flags[z].append("no match")
+            flags[z].append(_no_match(z, measured.refused))
             refused[z] = ", ".join(flags[z])
             continue
         if jumped[z]:
@@ -209,6 +209,15 @@ def _judged(
             flags[z] += reasons
             refused[z] = ", ".join(reasons)
     return refused, flags
+
+
+def _no_match(z: int, refused: dict[tuple[int, int], str]) -> str:
+    """Why nothing ties the frame down."""
+    reasons = [(abs(i - j), j if i == z else i, why) for (i, j), why in refused.items() if z in (i, j)]
+    if not reasons:
+        return "no match"
+    _, other, why = min(reasons)
+    return f"no match within the limits, with frame {other} {why}"
 
 
 def _inliers(z: int, pairs: dict[tuple[int, int], PairFit]) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ class AlignJob:
 class AlignResult:
     """What an alignment found, and what was written."""
 
+    stack: Any
+    """The stack as it was, lazy."""
     alignment: Any
     written: list[Path]
     seconds: float
@@ -76,12 +79,25 @@ def align_stack(job: AlignJob, *, watch: Callable[[Any], None] = lambda progress
         options = AlignOptions(**{**vars(options), "save": job.output})
     _check_save(options, job.overwrite)
     stack = open_inputs(job.inputs, job.reading)
-    aligned, alignment = aligned_by(stack, options, overwrite=job.overwrite)
+    with estimating(job.workers, watch):
+        aligned, alignment = aligned_by(stack, options, overwrite=job.overwrite)
     written = [path for path in (options.save,) if path is not None]
     if not as_json:
         _write(job, aligned, alignment, watch)
         written.append(job.output)
-    return AlignResult(alignment, written, time.perf_counter() - started)
+    return AlignResult(stack, alignment, written, time.perf_counter() - started)
+
+
+@contextmanager
+def estimating(workers: int | None, watch: Callable[[Any], None]) -> Iterator[None]:
+    """Estimates inside use so many workers, and `watch` is told how far they are."""
+    import dask
+
+    from bigstack.cluster import count_workers
+    from bigstack.engine.watch import watching
+
+    with dask.config.set(num_workers=count_workers(workers)), watching(watch):
+        yield
 
 
 def aligned_by(stack: Any, options: AlignOptions, *, overwrite: bool = False) -> tuple[Any, Any]:

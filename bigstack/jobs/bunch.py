@@ -75,7 +75,9 @@ def run_bunch(job: BunchJob, *, watch: Callable[[Any], None] = lambda progress: 
     job.check()
     opened = open_inputs(job.inputs, job.reading)
     spans = bunch_spans(opened.sizes["z"], job.frames, job.overlap)
-    stack, corrections = apply_steps(opened, job.steps, overwrite=job.overwrite)
+    stack, corrections = apply_steps(
+        opened, job.steps, overwrite=job.overwrite, workers=job.workers, watch=watch
+    )
     stack = carry_metadata(stack, job.metadata_from, corrections, opened)
     how = {"method": job.method, "focus_channel": job.focus_channel, **job.options}
     key = digest([job.parameters(), digests(corrections), [job.frames, job.overlap]])

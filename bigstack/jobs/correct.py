@@ -95,9 +95,7 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
         One of its children, with a message for the user.
     """
     started = time.perf_counter()
-    import dask
-
-    from bigstack.cluster import count_workers, open_executor
+    from bigstack.cluster import open_executor
     from bigstack.jobs.stack import open_inputs
 
     if not job.steps:
@@ -107,9 +105,8 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
         _sink(job, stack, None)  # an output that cannot be is told before anything is measured
     where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
     with ExitStack() as cleanup:
-        cleanup.enter_context(dask.config.set(num_workers=count_workers(job.workers)))
         executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
-        corrected, corrections = apply_steps(stack, job.steps)
+        corrected, corrections = apply_steps(stack, job.steps, workers=job.workers, watch=watch)
         written = _save(job, corrections)
         result = CorrectResult(stack, corrections, written, 0.0, notes=notes_of(stack))
         if job.output is not None:
@@ -121,9 +118,24 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
 
 
 def apply_steps(
-    stack: Any, steps: Sequence[Step], *, overwrite: bool = False, trace: Trace | None = None
+    stack: Any,
+    steps: Sequence[Step],
+    *,
+    overwrite: bool = False,
+    workers: int | None = None,
+    watch: Callable[[Any], None] = lambda progress: None,
+    trace: Trace | None = None,
 ) -> tuple[Any, list[Any]]:
     """Return the stack with every step applied, lazily, and the corrections; each is estimated on the way."""
+    from bigstack.jobs.align import estimating
+
+    with estimating(workers, watch):
+        return _applied(stack, steps, overwrite, trace)
+
+
+def _applied(
+    stack: Any, steps: Sequence[Step], overwrite: bool, trace: Trace | None
+) -> tuple[Any, list[Any]]:
     from bigstack.correct import apply_correction
     from bigstack.jobs.align import aligned_by
 

@@ -190,7 +190,7 @@ def run_stack(
         One of its children, with a message for the user.
     """
     started = time.perf_counter()
-    prepared = _prepare(job)
+    prepared = _prepare(job, watch=watch)
     tell(prepared.plan)
     trace = prepared.trace
     with trace.step("compute and write"):
@@ -212,7 +212,9 @@ def run_stack(
     )
 
 
-def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
+def _prepare(
+    job: StackJob, *, dry: bool = False, watch: Callable[[Any], None] = lambda progress: None
+) -> _Prepared:
     from bigstack.io.record import RunRecord
     from bigstack.jobs.correct import apply_steps, digests
     from bigstack.jobs.metadata import carry_metadata
@@ -225,7 +227,14 @@ def _prepare(job: StackJob, *, dry: bool = False) -> _Prepared:
     with trace.step("open and audit"):
         opened = open_inputs(job.inputs, job.reading)
     carry_metadata(opened, job.metadata_from)  # a frame that there is not is told before the work
-    stack, corrections = apply_steps(opened, () if dry else job.steps, overwrite=job.overwrite, trace=trace)
+    stack, corrections = apply_steps(
+        opened,
+        () if dry else job.steps,
+        overwrite=job.overwrite,
+        workers=job.workers,
+        watch=watch,
+        trace=trace,
+    )
     stack = carry_metadata(stack, job.metadata_from, corrections, opened)
     if len(job.inputs) == 1:
         results.check_among(job.outputs, job.inputs[0].absolute(), stack.attrs["files"])

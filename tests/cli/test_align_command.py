@@ -70,3 +70,124 @@ def test_bad_alignments_are_explained(bigstack, moved, tmp_path):
     assert code == 2
     assert "SURF" in err
     assert not (tmp_path / "o.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--max-shift", "0.5,0.001"), "shift_x"),
+        (("--max-shift", "0.001,0.5"), "shift_y"),
+        (("--min-overlap", "1"), "overlap"),
+        (("--min-inliers", "9999"), "inliers"),
+        (("--max-shift", "1,2,3"), "one number, or y,x"),
+        (("--border-value", "7"), "--border constant"),
+        (("--border-blur", "7", "--border", "reflect"), "--border replicate-blur"),
+        (("--method", "ecc", "--flann-trees", "3"), "--align features"),
+        (("--detector", "SURF"), "SURF is patented"),
+        (("--detector", "SIFTY"), "SIFT"),
+        (("--align-channel", "violet"), "violet"),
+    ],
+)
+def test_limits_and_options_of_others_are_told(bigstack, moved, tmp_path, words, says):
+    code, _, err = bigstack("align", moved, "-o", tmp_path / "a.json", *words)
+    assert code == 2
+    assert says in err
+    assert not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--no-refine",),
+        ("--method", "phase", "--no-refine"),
+        ("--patch-size", "32", "--patches", "16"),
+        ("--method", "features", "--detector", "KAZE", "--descriptor", "AKAZE", "--no-refine"),
+        (
+            "--method",
+            "features",
+            "--matcher",
+            "flann",
+            "--flann-trees",
+            "1",
+            "--flann-checks",
+            "2",
+            "--no-refine",
+        ),
+        (
+            "--method",
+            "features",
+            "--max-features",
+            "60",
+            "--ratio",
+            "0.6",
+            "--min-matches",
+            "6",
+            "--no-refine",
+        ),
+        ("--method", "features", "--estimator", "lmeds", "--no-refine"),
+        ("--method", "features", "--ransac-iterations", "20", "--ransac-threshold", "0.7", "--no-refine"),
+        ("--method", "features", "--ransac-threshold", "0.5", "--ransac-confidence", "0.5", "--no-refine"),
+        ("--model", "affine"),
+        ("--align-mode", "chain"),
+        ("--align-reference", "last"),
+        ("--align-channel", "0"),
+        ("--smooth-scale",),
+    ],
+)
+def test_every_option_of_the_estimate_has_an_effect(bigstack, moved, tmp_path, words):
+    plain, other = tmp_path / "plain.json", tmp_path / "other.json"
+    method = words[:2] if words[0] == "--method" else ()
+    refine = ("--no-refine",) if "--no-refine" in words and method and len(words) > 3 else ()
+    assert bigstack("align", moved, "-o", plain, *method, *refine)[0] == 0
+    assert bigstack("align", moved, "-o", other, *words)[0] == 0
+    assert plain.read_text() != other.read_text()
+    centre = [Alignment.from_json(path.read_text()) for path in (plain, other)]
+    steps = [
+        (a.transforms[2] @ a.transforms[0].inverse()).apply([(200, 150)])[0] - (200, 150) for a in centre
+    ]
+    np.testing.assert_allclose(steps[1], (-9, -5), atol=0.6)
+    np.testing.assert_allclose(steps[0], (-9, -5), atol=0.6)
+
+
+def test_borders_values_and_interpolations_are_what_was_asked_for(bigstack, moved, tmp_path):
+    saved = tmp_path / "a.json"
+    shifts = [np.eye(3) + [[0, 0, x], [0, 0, y], [0, 0, 0]] for x, y in ((0, 0), (-4, 3), (-9.4, -4.7))]
+    saved.write_text(Alignment.of(shifts, (300, 400)).to_json())
+
+    def aligned(*words):
+        out = tmp_path / f"{'-'.join(words)}.ome.zarr".replace("--", "")
+        assert bigstack("align", moved, "-o", out, "--alignment", saved, *words)[0] == 0
+        return open_stack(out).values
+
+    filled = aligned("--border", "constant", "--border-value", "77")
+    made_up = (filled[2] == 77).all(axis=-1)
+    assert made_up[150, :7].all()
+    others = {
+        words: aligned(*words)
+        for words in [
+            ("--border", "replicate"),
+            ("--border", "reflect"),
+            ("--border", "replicate-blur"),
+            ("--border", "replicate-blur", "--border-blur", "3"),
+            ("--interpolation", "linear"),
+            ("--interpolation", "lanczos"),
+        ]
+    }
+    inner = np.s_[2, 20:270, 20:370]
+    for words, values in others.items():
+        same = np.array_equal(values[inner], filled[inner])
+        assert same == (words[0] == "--border")
+        assert not np.array_equal(values, filled)
+    borders = [values[2, 150, :7].tobytes() for words, values in others.items() if words[0] == "--border"]
+    assert len(set(borders)) == 4
+
+
+def test_progress_is_told_while_frames_are_aligned(moved, monkeypatch, capsys):
+    from bigstack.cli.progress import Reporter
+    from bigstack.engine.watch import Measuring
+
+    reporter = Reporter(quiet=False, verbose=False)
+    reporter._told -= 11
+    reporter(Measuring("aligning: reading frames", 0.25))
+    reporter(Measuring("aligning: reading frames", 0.5))
+    assert capsys.readouterr().err == "aligning: reading frames, 25%\n"

@@ -38,8 +38,6 @@ over grains of 2.2 to 5.6 px and correlations of 0.86 to 0.9995 it is right with
 
 _RESOLVED = 4.0
 """Largest grain in pixels of patches that have structure of their own to show at their resolution."""
-_INDEPENDENT = 8
-"""Patches of one level whose errors by blur are independent of each other, about."""
 
 
 @dataclass(frozen=True)
@@ -199,20 +197,6 @@ def unresolved(found: Displacements) -> Displacements:
     """
     blind = found.grain > _RESOLVED
     return replace(found, information=np.where(blind[:, None, None], 0.0, found.information))
-
-
-def crowded(found: Displacements) -> Displacements:
-    """The same with more of an error by blur where there are many patches.
-
-    Defocus misleads the patches of a region alike: so many of them do not average it out, and must not
-    outvote a few on a reduced frame, where the same blur is small.
-    """
-    followed = np.trace(found.information, axis1=1, axis2=2) > 0
-    more = found.common**2 * max(0.0, followed.sum() / _INDEPENDENT - 1)
-    return replace(
-        found,
-        information=found.information @ np.linalg.inv(np.eye(2) + more[:, None, None] * found.information),
-    )
 
 
 def _positive(matrices: np.ndarray) -> np.ndarray:

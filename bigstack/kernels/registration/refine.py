@@ -18,7 +18,6 @@ from bigstack.kernels.registration.patches import (
     MARGIN,
     REACH,
     Displacements,
-    crowded,
     doubted,
     joined,
     measure_patches,
@@ -76,7 +75,7 @@ def _measured(
     focus = _focus(first, second, small, level, block)
     if focus is not None:
         share = at_blocks(focus, found.first, block)[0]
-    found = crowded(doubted(found, share))
+    found = doubted(found, share)
     shift = (level - 1) / 2
     return replace(
         found,

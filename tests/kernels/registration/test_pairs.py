@@ -1,5 +1,6 @@
 """Every way to register two images finds a known transform, with blur, flicker and noise between them."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from bigstack.kernels.registration.features import (
     to_bytes,
 )
 from bigstack.kernels.registration.models import corner_distance, corner_radius, motions_of, rescaled, step
-from bigstack.kernels.registration.patches import MARGIN, REACH, measure_patches
+from bigstack.kernels.registration.patches import MARGIN, REACH, measure_patches, unresolved
 from bigstack.kernels.registration.phase import phase_shift, phase_similarity
 from bigstack.kernels.registration.refine import fine_pair, levels_of, patch_size
 from bigstack.kernels.registration.view import area_reduced, view_of
@@ -215,6 +216,36 @@ def test_patches_of_nothing_are_worth_nothing():
     for second in (flat, np.pad(noise[1], ((0, 0), (8, 8), (8, 8)))):
         found = measure_patches(noise[0], second, origins, origins - 8, np.eye(3), size=48)
         assert (found.information == 0).all()
+
+
+def test_ends_of_a_blurred_edge_do_not_count_at_full_resolution():
+    """A disc of defocus turns an edge into a ramp; its ends move as the disc shrinks, all alike."""
+    line = np.zeros((400, 600), np.float32)
+    line[310:335] = 200
+    discs = [cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1,) * 2).astype(float) for r in (14, 8)]
+    first, second = (cv2.filter2D(line, -1, disc / disc.sum()) for disc in discs)
+    origins = np.array([(x, 285) for x in range(10, 500, 60)])
+    side = 48 + 2 * MARGIN
+    windows = [
+        np.stack([image[y - pad : y + side + pad, x - pad : x + side + pad] for x, y in origins])
+        for image, pad in ((first, 0), (second, 6))
+    ]
+    found = measure_patches(*windows, origins, origins - 6, np.eye(3), size=48)
+    followed = found.information.any(axis=(1, 2))
+    if followed.any():
+        assert np.abs((found.second - found.first)[followed, 1]).max() > 1
+    assert not unresolved(found).information.any()
+    sharp = [texture((80, 80), seed).astype(np.float32) for seed in range(4)]
+    kept = measure_patches(
+        np.stack([s[8:72, 8:72] for s in sharp]),
+        np.stack([s[2:78, 2:78] for s in sharp]),
+        np.zeros((4, 2), int),
+        np.full((4, 2), -6),
+        np.eye(3),
+        size=48,
+    )
+    assert np.array_equal(unresolved(kept).information, kept.information)
+    assert kept.information.any()
 
 
 def test_more_patches_than_remap_has_rows_for():
