@@ -151,7 +151,7 @@ def test_every_option_of_the_estimate_has_an_effect(bigstack, moved, tmp_path, w
 
 def test_borders_values_and_interpolations_are_what_was_asked_for(bigstack, moved, tmp_path):
     saved = tmp_path / "a.json"
-    shifts = [np.eye(3) + [[0, 0, x], [0, 0, y], [0, 0, 0]] for x, y in ((0, 0), (-4, 3), (-9.4, -4.7))]
+    shifts = [[[1, 0, x], [0, 1, y], [0, 0, 1]] for x, y in ((0, 0), (-4, 3), (-9.4, -4.7))]
     saved.write_text(Alignment.of(shifts, (300, 400)).to_json())
 
     def aligned(*words):
