@@ -5,6 +5,7 @@ Public names are imported on first use, so that ``import bigstack`` costs millis
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from bigstack.jobs.surface import write_mesh as write_mesh
     from bigstack.jobs.write import write_image as write_image
     from bigstack.meshes import surface as surface
+    from bigstack.notebook.viewer import view as view
     from bigstack.pictures import colorize as colorize
     from bigstack.pictures import hillshade as hillshade
     from bigstack.profiles import profile as profile
@@ -71,6 +73,7 @@ _HOMES = {
     "roughness": "bigstack.topography",
     "sharpness": "bigstack.focus",
     "surface": "bigstack.meshes",
+    "view": "bigstack.notebook.viewer",
     "write_image": "bigstack.jobs.write",
     "write_layers": "bigstack.jobs.layers",
     "write_mesh": "bigstack.jobs.surface",
@@ -106,10 +109,22 @@ __all__ = [
     "sharpness",
     "surface",
     "synthetic",
+    "view",
     "write_image",
     "write_layers",
     "write_mesh",
 ]
+
+
+def _register() -> None:
+    """Give stacks their accessor as soon as xarray is there: it costs half a second to load."""
+    if "xarray" in sys.modules:
+        from bigstack.notebook.accessor import register
+
+        register()
+
+
+_register()
 
 
 def __getattr__(name: str) -> Any:
@@ -118,6 +133,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
         globals()[name] = value
+        _register()
         return value
     raise AttributeError(f"module 'bigstack' has no attribute {name!r}")
 

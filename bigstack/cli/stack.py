@@ -9,7 +9,7 @@ import click
 
 from bigstack.cli import options
 from bigstack.cli.align import align_options, alignment_options
-from bigstack.cli.blending import BLENDING_OPTIONS, FINISHING_OPTIONS, blending_options, finishing_options
+from bigstack.cli.blending import BLENDING_OPTIONS, blending_options
 from bigstack.cli.correct import correction_options, in_turn, steps_of
 from bigstack.cli.report import report_options, take_report, write_pages
 from bigstack.names import AlignMethod, BaseKind, FusionMethod, Projection, Ties
@@ -45,7 +45,6 @@ method_options = options.combined(
     click.option("--blur", type=click.FloatRange(0), help="depth: pixels blur grows by a frame [1.2]."),
     click.option("--kind", type=click.Choice(get_args(Projection)), help="average: which projection [mean]."),
     blending_options,
-    finishing_options,
 )  # fmt: skip
 
 METHOD_OPTIONS = (
@@ -59,7 +58,6 @@ METHOD_OPTIONS = (
     "blur",
     "kind",
     *BLENDING_OPTIONS,
-    *FINISHING_OPTIONS,
 )
 
 
@@ -122,7 +120,6 @@ def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     values.pop("align")
     reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in METHOD_OPTIONS}
-    chosen["denoise"] = chosen.pop("denoise_fused")
     return StackJob(
         inputs=inputs,
         output=output,

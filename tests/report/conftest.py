@@ -1,7 +1,5 @@
 """A report of a rendered scene with hostile names, and a browser to look at it."""
 
-import shutil
-
 import cv2
 import numpy as np
 import pytest
@@ -47,24 +45,3 @@ def report(tmp_path_factory, command):
         "--z", "2.5", "--pixel-size", "1.5", "--balance", "lumi", "--report", folder / "report.html", "-q",
     )  # fmt: skip
     return folder / "report.html"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium."""
-    found = next(
-        (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None
-    )
-    driver = shutil.which("chromedriver")
-    if found is None or driver is None:
-        pytest.skip("Chromium and its driver are not installed (Debian: chromium chromium-driver)")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = found
-    for word in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1280,900",
-                 "use-gl=angle", "use-angle=swiftshader", "enable-unsafe-swiftshader"):  # fmt: skip
-        options.add_argument(f"--{word}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield started
-    started.quit()

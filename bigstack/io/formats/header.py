@@ -26,8 +26,6 @@ class FrameHeader:
     exif: bytes = b""
     """TIFF-structured block, without the "Exif" that JPEG puts before it."""
     xmp: bytes = b""
-    development: object = None
-    """How a RAW photograph is developed, `bigstack.io.formats.raw.Development`."""
 
     @property
     def pixels(self) -> int:

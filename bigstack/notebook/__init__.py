@@ -1,0 +1,1 @@
+"""What makes stacks at home in a notebook: xarray's accessor and engine, previews, and a viewer."""
