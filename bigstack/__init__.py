@@ -119,9 +119,7 @@ __all__ = [
 def _register() -> None:
     """Give stacks their accessor as soon as xarray is there: it costs half a second to load."""
     if "xarray" in sys.modules:
-        from bigstack.notebook.accessor import register
-
-        register()
+        import_module("bigstack.notebook.accessor").register()
 
 
 _register()

@@ -145,7 +145,8 @@ def test_viewer_in_a_browser(browser, tmp_path):
     canvas.send_keys("0")
     assert np.abs(drawn(serve(browser, source)) - expected).mean() < 1.5
     browser.execute_script(
-        "const s = document.querySelector('input[aria-label^=compare]'); s.value = 50; s.oninput()"
+        "const [f, s] = document.querySelectorAll('input');"
+        "f.value = 1; s.value = 50; f.oninput(); s.oninput()"
     )
     both = drawn(serve(browser, source))
     assert np.abs(both[:, 310:] - expected[:, 310:]).mean() < 3
