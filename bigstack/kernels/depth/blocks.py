@@ -31,7 +31,7 @@ BLOCKS = (1024, 512, 256)
 BUDGET = 700_000_000
 """Bytes that the work on one block may take."""
 
-SCRATCH, MAPS = 16, 100
+SCRATCH, MAPS = 13, 90
 """Bytes of scratch of a pixel and frame, and of a pixel (measured)."""
 
 
@@ -120,7 +120,7 @@ class DepthBlocks:
         if self.fused:
             channels = self.recipe.channels
             image = depth_blend(state.frames, found.depth, found.noise, state.valid, channels=channels)
-            image = take_glints(image, state.frames, state.valid, channels=channels)
+            image = take_glints(image, state.frames, state.valid, channels=channels, noise=found.noise)
             maps["image"] = _as_pixels(image, state.frames.dtype)
         return {name: np.ascontiguousarray(values[state.window.core]) for name, values in maps.items()}
 

@@ -39,7 +39,9 @@ class Evidence:
     """Largest energy of all frames (y, x) float32."""
 
 
-def gather(lumas: np.ndarray, sigma: float, invalid: np.ndarray | None = None) -> Evidence:
+def gather(
+    lumas: np.ndarray, sigma: float, invalid: np.ndarray | None = None, *, reuse: bool = False
+) -> Evidence:
     """Gather evidence from the frames' luma.
 
     Parameters
@@ -50,10 +52,12 @@ def gather(lumas: np.ndarray, sigma: float, invalid: np.ndarray | None = None) -
         Standard deviation of their noise.
     invalid
         Where a frame's pixels are made up (z, y, x) bool: no evidence there.
+    reuse
+        Whether the evidence may take the place of `lumas`.
     """
     levels = level_count(lumas.shape[1:])
     energies = _energies(lumas, sigma, levels, invalid)
-    likelihoods = _climb(energies)
+    likelihoods = _climb(energies, lumas if reuse else np.empty_like(lumas))
     peaks = [largest(energy) for energy in energies]
     del energies[1:]
     posterior = likelihoods.pop()
@@ -101,9 +105,8 @@ def _floor(samples: float) -> np.float32:
     return np.float32(2.5 / np.sqrt(samples))
 
 
-def _climb(energies: list[np.ndarray]) -> list[np.ndarray]:
-    """Log likelihoods of every level, each with what finer levels found."""
-    finest = np.empty_like(energies[0])
+def _climb(energies: list[np.ndarray], finest: np.ndarray) -> list[np.ndarray]:
+    """Log likelihoods of every level, each with what finer levels found; `finest` is the room for those."""
     likelihood(energies[0], _floor(_SAMPLES), finest)
     found = [finest]
     weights = np.array([_OWN, _POOLED, _VOTES * _SHARPER], np.float32)

@@ -13,12 +13,15 @@ def grey(frame: np.ndarray, weights: np.ndarray, out: np.ndarray) -> None:
     height, width, channels = frame.shape
     for y in range(height):
         row = out[y]
-        for x in range(width):
-            row[x] = np.float32(frame[y, x, 0]) * weights[0]
-        for c in range(1, channels):
-            if weights[c] != 0:
-                for x in range(width):
-                    row[x] += np.float32(frame[y, x, c]) * weights[c]
+        if channels == 3:
+            for x in range(width):
+                two = np.float32(frame[y, x, 0]) * weights[0] + np.float32(frame[y, x, 1]) * weights[1]
+                row[x] = two + np.float32(frame[y, x, 2]) * weights[2]
+            continue
+        row[:] = 0
+        for c in range(channels):
+            for x in range(width):
+                row[x] += np.float32(frame[y, x, c]) * weights[c]
 
 
 def grey_weights(channels: int, named: tuple[int, ...] = ()) -> np.ndarray:

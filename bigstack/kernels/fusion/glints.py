@@ -18,6 +18,7 @@ _REACH = 21  # pixels a side that the discs' surroundings take part
 _CELL = 4  # pixels a side that brightness and sharpness are added up in
 _WINDOW = 2.0  # Gaussian that they are smoothed by, cells
 _DARKER = 0.04  # of full scale: change of the neighbourhood's brightness that tells a highlight
+_GAIN = 20.0  # variance of the Laplacian of white noise of variance 1
 _SHARP = 0.2  # sharpness of the darkest frame over the best: less is a dark thing out of focus before light
 
 
@@ -27,6 +28,7 @@ def take_glints(
     valid: np.ndarray | None = None,
     *,
     channels: tuple[int, ...] = (),
+    noise: float = 0.0,
 ) -> np.ndarray:
     """Replace a fused image (y, x, channel) about highlights that clip in some frames.
 
@@ -43,6 +45,8 @@ def take_glints(
         Where the frames' pixels are real (z, y, x) bool, None when all are.
     channels
         Those that focus is measured on, all when empty.
+    noise
+        Standard deviation of the luma's noise in grey levels.
     """
     if frames.dtype.kind == "f":
         return image
@@ -51,7 +55,7 @@ def take_glints(
     near = _clipped(lumas, white)
     if not near.any():
         return image
-    share, darkest = _glints(lumas, white, valid)
+    share, darkest = _glints(lumas, white, noise, valid)
     size = near.shape[1::-1]
     share = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
     share = share * cv2.blur(near.astype(np.float32), (3, 3))
@@ -68,7 +72,9 @@ def _clipped(lumas: list[np.ndarray], white: float) -> np.ndarray:
     return cv2.dilate(found.astype(np.uint8), np.ones((_REACH, _REACH), np.uint8))
 
 
-def _glints(lumas: list[np.ndarray], white: float, valid: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _glints(
+    lumas: list[np.ndarray], white: float, noise: float, valid: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Where a highlight is near, from 0 to 1, and its darkest frame, both for cells."""
     cells = tuple(-(-side // _CELL) for side in lumas[0].shape)
     light, sharp = (np.empty((len(lumas), *cells), np.float32) for _ in range(2))
@@ -82,7 +88,9 @@ def _glints(lumas: list[np.ndarray], white: float, valid: np.ndarray | None) -> 
     sharp[~real] = 0
     darkest = np.where(real, light, np.float32(np.inf)).argmin(axis=0)
     change = largest(np.where(real, light, 0)) - pick(light, darkest)
-    sure = (change > _DARKER * white) & (pick(sharp, darkest) > _SHARP * largest(sharp))
+    alone = np.float32(_GAIN * noise**2)
+    best, there = largest(sharp) - alone, pick(sharp, darkest) - alone
+    sure = (change > _DARKER * white) & (best > alone) & (there > _SHARP * best)
     return sure.astype(np.float32), darkest.astype(np.uint16)
 
 

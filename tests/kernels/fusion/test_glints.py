@@ -48,6 +48,18 @@ def test_made_up_frames_are_not_taken():
     assert (found[None] == frames[1:, 26:35, 26:35]).all(axis=-1).any(axis=0).all()
 
 
+def test_noise_does_not_count_as_sharpness():
+    """Before a white window a dark thing goes out of focus: no highlight, however much noise there is."""
+    rng = np.random.default_rng(3)
+    edge = np.arange(80, dtype=float) - 30
+    frames = [np.clip(150 + 150 * edge / (1 + 12 * z), 20, 255) for z in range(6)]
+    noisy = np.stack([f + rng.normal(0, 6, (80, 80)) for f in frames])
+    noisy = np.clip(noisy, 0, 255).astype(np.uint8)[..., None]
+    image = np.zeros((80, 80, 1), np.float32)
+    taken = [np.count_nonzero(take_glints(image, noisy, noise=sigma)) for sigma in (0.0, 6.0)]
+    assert taken[1] < 0.3 * taken[0]
+
+
 def test_highlights_gain():
     from bigstack.kernels.depth.estimate import estimate
     from bigstack.kernels.fusion.depth_blend import depth_blend
