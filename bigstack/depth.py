@@ -17,7 +17,7 @@ from bigstack.engine.stacks import check_stack
 from bigstack.kernels.depth.blocks import depth_blocks
 from bigstack.kernels.depth.recipe import REFINE
 from bigstack.kernels.depth.units import uneven
-from bigstack.names import DepthMeasure, Peak, Priority, Refinement
+from bigstack.names import DepthMeasure, Peak, Priority, Quality, Refinement
 
 
 def depth_from_focus(
@@ -37,6 +37,7 @@ def depth_from_focus(
     window: int = 7,
     fill: bool = False,
     priority: Priority = "best",
+    quality: Quality = "full",
     tile: int | tuple[Any, Any] | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
 ) -> xr.Dataset:
@@ -93,9 +94,11 @@ def depth_from_focus(
     priority
         Which of two surfaces at least three frames apart that are both in focus at one pixel is taken:
         the one with more evidence (``best``), or that of the lower (``near``) or higher (``far``) frame.
+    quality
+        ``full``, or ``fast``: depth of frames of half the size, in a third of the time.
     tile
         Pixels a side of the output tiles, or (y, x) of them; as `memory_limit` allows when not given.
-        Multiples of the blocks (1024 pixels for up to 21 frames, 512 for up to 59) cost least.
+        Multiples of the blocks (1024 pixels for up to 29 frames, 512 for up to 98) cost least.
     memory_limit
         Memory of one process, bytes or a text such as ``"2GB"``.
 
@@ -145,6 +148,7 @@ def depth_from_focus(
         window=window,
         fill=fill,
         priority=priority,
+        quality=quality,
     )
 
 

@@ -97,6 +97,9 @@ Refinement = Literal["none", "guided", "sgm", "graph_cut", "median", "diamond", 
 Priority = Literal["best", "near", "far"]
 """Which of two surfaces that are seen at one pixel its depth is that of."""
 
+Quality = Literal["full", "fast"]
+"""How much work goes into a depth: all, or what frames of half the size take."""
+
 Border = Literal["replicate", "reflect", "constant"]
 """What a ring difference filter takes for the pixels outside the image."""
 

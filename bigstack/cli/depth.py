@@ -144,6 +144,7 @@ def depth_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     values.pop("align")
     reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in OWN}
+    chosen["quality"] = options.take_quality(values)
     chosen["noise"] = chosen.pop("pixel_noise")
     chosen["refine"] = chosen["refine"] or None
     chosen["focus_options"] = dict(chosen["focus_options"]) or None

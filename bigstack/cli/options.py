@@ -8,7 +8,8 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from bigstack.names import ClusterKind
+from bigstack import names
+from bigstack.names import ClusterKind, choices
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -148,14 +149,48 @@ sharing = combined(
     click.option("--finish", is_flag=True, help="Check and complete what the tasks computed."),
 )  # fmt: skip
 
+
+class Quality(click.ParamType):
+    """A number from 1 to 100, or how much work goes into a depth."""
+
+    name = "quality"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The number, or the word."""
+        if value in choices(names.Quality):
+            return value
+        if str(value).isdigit() and 1 <= int(value) <= 100:
+            return int(value)
+        self.fail(f"{value!r} is neither 1 to 100 nor one of {', '.join(choices(names.Quality))}", param, ctx)
+
+    def get_metavar(self, param: Any, ctx: Any = None) -> str:
+        """For the help."""
+        return "[1-100|full|fast]"
+
+
+def take_quality(values: dict[str, Any]) -> str | None:
+    """Leave the quality of JPEG files in `values`, and give the word, when there is one."""
+    given = values.pop("quality")
+    numbers = [value for value in given if isinstance(value, int)]
+    words = [value for value in given if isinstance(value, str)]
+    for several in (numbers, words):
+        if len(set(several)) > 1:
+            raise click.UsageError(f"--quality was given as {several[0]} and {several[-1]}: say one of them")
+    values["quality"] = numbers[-1] if numbers else None
+    return words[-1] if words else None
+
+
 writing = combined(
     click.option("--overwrite", is_flag=True, help="Replace an output that is there already."),
     click.option(
         "--ngff", type=click.Choice(["0.5", "0.4"]), help="OME-Zarr version of .ome.zarr outputs [0.5]."
     ),
     click.option("--compression", help="Compression of TIFF and Zarr outputs."),
-    click.option("--quality", type=click.IntRange(1, 100), help="Quality of JPEG outputs."),
-)
+    click.option(
+        "--quality", type=Quality(), multiple=True,
+        help="A number: of JPEG outputs, 1 to 100. full or fast: work that goes into a depth [full].",
+    ),
+)  # fmt: skip
 
 metadata = combined(
     click.option(

@@ -41,8 +41,11 @@ method_options = options.combined(
         help="select, weighted, depth_map: sigma of a Gaussian over the focus [2; depth_map: 0].",
     ),
     click.option("--ties", type=click.Choice(get_args(Ties)), help="select: which of equally sharp frames."),
-    click.option("--radius", type=click.IntRange(0), help="depth: pixels the map's median reaches [16]."),
+    click.option("--radius", type=click.IntRange(0), help="depth: pixels the map's median reaches [24]."),
     click.option("--blur", type=click.FloatRange(0), help="depth: pixels blur grows by a frame [1.2]."),
+    click.option(
+        "--shrink", type=click.FloatRange(0), help="depth: how strongly noise that it leaves is shrunk [1]."
+    ),
     click.option("--kind", type=click.Choice(get_args(Projection)), help="average: which projection [mean]."),
     blending_options,
 )  # fmt: skip
@@ -56,6 +59,7 @@ METHOD_OPTIONS = (
     "ties",
     "radius",
     "blur",
+    "shrink",
     "kind",
     *BLENDING_OPTIONS,
 )
@@ -120,6 +124,7 @@ def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     values.pop("align")
     reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in METHOD_OPTIONS}
+    chosen["quality"] = options.take_quality(values)
     return StackJob(
         inputs=inputs,
         output=output,

@@ -21,7 +21,9 @@ def outputs(folder, names=NAMES):
 
 
 def test_every_option_of_the_function_is_one_of_the_command():
-    assert {"noise" if name == "pixel_noise" else name for name in OWN} == set(depth_options())
+    # --quality is also that of JPEG files.
+    own = {"noise" if name == "pixel_noise" else name for name in OWN} | {"quality"}
+    assert own == set(depth_options())
 
 
 @pytest.mark.parametrize("name", ["tif16_mito", "zstack_ome"])

@@ -93,6 +93,16 @@ def test_quiet_says_nothing(bigstack, frames, tmp_path):
     assert bigstack("stack", frames, "-o", tmp_path / "o.tif", "-q") == (0, "", "")
 
 
+def test_a_fast_depth_and_the_quality_of_jpeg_files_go_together(bigstack, frames, tmp_path):
+    sizes = []
+    for number in ("10", "95"):
+        target = tmp_path / f"{number}.jpg"
+        words = ("--method", "depth", "--quality", "fast", "--quality", number, "--align", "none")
+        assert bigstack("stack", frames, "-o", target, *words)[0] == 0
+        sizes.append(target.stat().st_size)
+    assert sizes[0] < 0.5 * sizes[1]
+
+
 def test_nothing_is_overwritten_unasked(bigstack, frames, tmp_path):
     target = tmp_path / "o.png"
     target.write_bytes(b"precious")
@@ -113,6 +123,9 @@ def test_nothing_is_overwritten_unasked(bigstack, frames, tmp_path):
         (("--window", "4"), "odd number"),
         (("--levels", "30"), "takes 1 to 8 levels"),
         (("--quality", "5"), "--quality has no effect"),
+        (("--quality", "fast"), "--quality belongs to --method depth"),
+        (("--quality", "500"), "neither 1 to 100 nor one of full, fast"),
+        (("--quality", "fast", "--quality", "full"), "say one of them"),
         (("--memory-limit", "1MB"), "the limit is 1 MB"),
         (("--memory-limit", "lots"), "memory size"),
         (("--processes", "--scheduler", "tcp://127.0.0.1:1"), "only one of"),

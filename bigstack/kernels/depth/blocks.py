@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from bigstack.errors import InputError
 from bigstack.kernels.depth.estimate import DEFAULT, Estimate, estimate
+from bigstack.kernels.depth.halved import halved_estimate
 from bigstack.kernels.depth.recipe import Recipe, recipe_of
 from bigstack.kernels.fold import Output, Window
 from bigstack.kernels.fusion.depth_blend import depth_blend
@@ -31,7 +33,10 @@ BLOCKS = (1024, 512, 256)
 BUDGET = 700_000_000
 """Bytes that the work on one block may take."""
 
-SCRATCH, MAPS = 13, 90
+MOST_SHRINK = 4.0
+"""Beyond that little but edges would be left."""
+
+SCRATCH, MAPS = 11, 100
 """Bytes of scratch of a pixel and frame, and of a pixel (measured)."""
 
 
@@ -60,12 +65,14 @@ class State:
 class DepthBlocks:
     """Fold that gathers a block's frames and finds their depth when all are there.
 
-    `fused` asks for the image too, `recipe` says how depth is found.
+    `fused` asks for the image too, `recipe` says how depth is found, `shrink` how strongly the noise that
+    the blend leaves is shrunk.
     """
 
     block: int
     recipe: Recipe = DEFAULT
     fused: bool = False
+    shrink: float = 1.0
     halo: int = field(default=HALO, init=False)
     grid: int = field(default=GRID, init=False)
 
@@ -115,11 +122,19 @@ class DepthBlocks:
 
     def finish(self, state: State) -> dict[str, Any]:
         """Maps of the tile, of those of the whole block."""
-        found = estimate(state.frames, state.valid, self.recipe)
+        find = halved_estimate if self.recipe.quality == "fast" else estimate
+        found = find(state.frames, state.valid, self.recipe)
         maps = _maps(found)
         if self.fused:
             channels = self.recipe.channels
-            image = depth_blend(state.frames, found.depth, found.noise, state.valid, channels=channels)
+            image = depth_blend(
+                state.frames,
+                found.depth,
+                found.noise,
+                state.valid,
+                channels=channels,
+                shrink=self.shrink,
+            )
             image = take_glints(image, state.frames, state.valid, channels=channels, noise=found.noise)
             maps["image"] = _as_pixels(image, state.frames.dtype)
         return {name: np.ascontiguousarray(values[state.window.core]) for name, values in maps.items()}
@@ -142,6 +157,8 @@ def _as_pixels(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.clip(np.rint(image), 0, np.iinfo(dtype).max).astype(dtype)
 
 
-def depth_blocks(frames: int, *, fused: bool = False, **how: Any) -> DepthBlocks:
+def depth_blocks(frames: int, *, fused: bool = False, shrink: float = 1.0, **how: Any) -> DepthBlocks:
     """Fold of a stack of so many frames, by options of `recipe_of`; what makes no sense is refused."""
-    return DepthBlocks(block_side(frames), recipe_of(**how), fused)
+    if not 0 <= shrink <= MOST_SHRINK:
+        raise InputError(f"shrink must be 0, for not at all, to {MOST_SHRINK:g}, got {shrink!r}")
+    return DepthBlocks(block_side(frames), recipe_of(**how), fused, shrink)

@@ -12,7 +12,7 @@ from bigstack.kernels.depth.diamond import WINDOW
 from bigstack.kernels.depth.median import RADIUS
 from bigstack.kernels.depth.sgm import JUMP, MOST_JUMP, STEP
 from bigstack.kernels.focus import measure as find_measure
-from bigstack.names import DepthMeasure, Peak, Priority, Refinement, choices
+from bigstack.names import DepthMeasure, Peak, Priority, Quality, Refinement, choices
 
 MOST_RADIUS = 48
 """Pixels: the halo of the blocks leaves room for no wider median."""
@@ -47,11 +47,13 @@ class Recipe:
     fill: bool = False
     priority: Priority = "best"
     positions: tuple[float, ...] = ()
+    quality: Quality = "full"
 
     def __post_init__(self) -> None:
         choose(self.measure, get_args(DepthMeasure), "measure")
         choose(self.peak, get_args(Peak), "peak")
         choose(self.priority, get_args(Priority), "priority")
+        choose(self.quality, get_args(Quality), "quality")
         for name in self.refine:
             choose(name, [one for one in get_args(Refinement) if one != "none"], "refine")
         self._check_numbers()

@@ -59,7 +59,7 @@ def depth_blend(
     valid: np.ndarray | None = None,
     *,
     channels: tuple[int, ...] = (),
-    denoise: float = 1.0,
+    shrink: float = 1.0,
 ) -> np.ndarray:
     """Fuse frames (z, y, x, channel) by their depth; the image is float32, neither clipped nor rounded.
 
@@ -75,7 +75,7 @@ def depth_blend(
         Where the frames' pixels are real (z, y, x) bool, None when all are.
     channels
         Those that focus is measured on, all when empty.
-    denoise
+    shrink
         How strongly the noise that the blend leaves is shrunk, 0 for not at all.
     """
     levels = level_count(depth.shape)
@@ -88,9 +88,9 @@ def depth_blend(
         weights.append(_weights(energy, plans[level], losses[level], real[level]))
     weights.append(_base_weights(plans[-1], len(frames), real[-1]))
     image = _blend(frames, weights, levels)
-    if denoise > 0:
+    if shrink > 0:
         pixel = sigma / (_LUMA if frames.shape[3] == 3 else 1)
-        image = shrink_noise(image, _noise_left(weights, depth.shape, pixel), denoise * THRESHOLD)
+        image = shrink_noise(image, _noise_left(weights, depth.shape, pixel), shrink * THRESHOLD)
     return np.ascontiguousarray(image.transpose(1, 2, 0))
 
 

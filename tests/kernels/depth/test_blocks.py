@@ -73,6 +73,14 @@ def test_no_choice_depends_on_tiles(frames, tile, recipe, threads):
         np.testing.assert_array_equal(found[name], values, err_msg=name)
 
 
+def test_fast_blocks_give_the_same_bits_in_any_tiles(frames):
+    fold = DepthBlocks(64, Recipe(quality="fast"), fused=True)
+    one = outputs(fold, da.from_array(frames), SHAPE)
+    cut = outputs(fold, da.from_array(frames), ((61, 3, 86), (130, 73)), "threads", z_block=3)
+    for name, values in one.items():
+        np.testing.assert_array_equal(cut[name], values, err_msg=name)
+
+
 def test_each_block_is_its_padded_window_computed_alone(frames, whole):
     window = (slice(0, 150), slice(0, 203))  # block (64..128, 64..128) with 128 pixels around it, cut
     assert HALO == 128
@@ -98,6 +106,17 @@ def test_other_dtypes_give_the_same_depth_and_keep_their_range(frames, dtype):
     unit = 257.0 if dtype == "uint16" else 1 / 255
     assert np.mean(np.abs(found["image"] / unit - plain["image"]) < 3) > 0.97
     assert np.mean(np.abs(found["position"] - plain["position"]) < 0.25) > 0.95
+
+
+def test_noise_is_shrunk_as_strongly_as_asked_for():
+    noisy = np.random.default_rng(4).normal(120, 8, (5, 96, 96, 3)).clip(0, 255).astype(np.uint8)
+    deviations = [
+        outputs(depth_blocks(5, fused=True, shrink=shrink), da.from_array(noisy), 96)["image"].std()
+        for shrink in (0, 0.5, 1)
+    ]
+    assert deviations[0] > 1.2 * deviations[1] > 1.4 * deviations[2]
+    with pytest.raises(InputError, match="shrink must be 0"):
+        depth_blocks(5, shrink=-1)
 
 
 def test_channels_that_are_named_alone_tell_focus(frames):
@@ -147,7 +166,7 @@ def test_plan_counts_whole_blocks_and_refuses_what_does_not_fit():
     stack = da.zeros((20, 3000, 3000, 3), dtype="uint8", chunks=(1, 500, 500, 3))
     fold = depth_blocks(20, fused=True)
     found = plan(fold, as_source(stack), workers=2, memory_limit=2 * 10**9)
-    assert all(side % fold.block == 0 for side in found.tile)
+    assert all(side % fold.block == 0 or side == 3000 for side in found.tile)
     small = plan(fold, as_source(stack), workers=1, memory_limit=2 * 10**9, tile=100)
     padded = (fold.block + 2 * HALO) ** 2
     assert small.peak_memory > padded * 20 * 20

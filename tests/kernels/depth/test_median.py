@@ -78,7 +78,7 @@ def test_only_voters_count_and_where_there_are_none_the_depth_stays():
     guide = np.full((60, 60, 3), 90, np.uint8)
     voters = np.zeros(depth.shape, bool)
     voters[:, :20] = True
-    found = guided_median(depth, guide, 1.0, voters, radius=10)
+    found = guided_median(depth, guide, 1.0, voters, radius=10, votes=6)
     assert (found[:, :29] == 1).all()
     assert (found[:, 31:40] == 7).all()
     assert (found[:, 40:] == 4).all()

@@ -20,7 +20,7 @@ def test_equal_frames_are_given_back(shape, frames):
     one = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     stack = np.repeat(one[None], frames, axis=0)
     depth = np.zeros(shape, np.float32)
-    np.testing.assert_allclose(depth_blend(stack, depth, 1.0, denoise=0), one, atol=0.01)
+    np.testing.assert_allclose(depth_blend(stack, depth, 1.0, shrink=0), one, atol=0.01)
 
 
 @pytest.mark.parametrize("frames", [5, 12, 40])
