@@ -70,7 +70,7 @@ def estimate(frames: np.ndarray, valid: np.ndarray | None = None, recipe: Recipe
     evidence, texture = _evidence(frames, lumas, sigma, valid, recipe)
     del lumas
     label = label_of(evidence, frames, recipe)
-    first, spread = between(label, evidence, recipe)
+    first, spread, fall = between(label, evidence, recipe)
     # A pixel's own energy agrees with its label, which else comes from its surroundings.
     own = convinced(evidence, label) if recipe.priority == "best" else evidence.peak > 1
     depth = refined(frames, Found(first, spread, own, evidence.peak - 1, sigma), recipe)
@@ -84,7 +84,7 @@ def estimate(frames: np.ndarray, valid: np.ndarray | None = None, recipe: Recipe
     anywhere = np.float32(len(frames) / 12**0.5)
     return Estimate(
         depth,
-        np.where(textured, deviation(evidence, depth, first, spread), anywhere),
+        np.where(textured, deviation(evidence, depth, first, fall), anywhere),
         confidence(evidence.log, depth),
         textured,
         depth - clean > 1,
@@ -118,17 +118,19 @@ def label_of(evidence: Evidence, frames: np.ndarray, recipe: Recipe) -> np.ndarr
     return by_priority(label, evidence.energy, recipe.priority)
 
 
-def between(label: np.ndarray, evidence: Evidence, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Depth between frames, and the deviation that noise gives it."""
+def between(
+    label: np.ndarray, evidence: Evidence, recipe: Recipe
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Depth between frames, the deviation that noise gives it, and how focus falls about it."""
     if recipe.peak == "mixed":
         return sub_frame(label, evidence.energy, evidence.log, recipe.positions)
-    spread = spread_of(label, evidence.energy)
+    rest = spread_of(label, evidence.energy)
     if recipe.peak == "integer":
-        return label.astype(np.float32), spread
+        return label.astype(np.float32), *rest
     if recipe.peak == "curve":
-        return curve_fit(label, evidence.energy, recipe.positions), spread
+        return curve_fit(label, evidence.energy, recipe.positions), *rest
     gaussian = recipe.peak == "gaussian"
-    return three_point(label, evidence.energy, gaussian=gaussian, positions=recipe.positions), spread
+    return three_point(label, evidence.energy, gaussian=gaussian, positions=recipe.positions), *rest
 
 
 def luma_noise(lumas: np.ndarray, dtype: np.dtype, channels: int, noise: float | None) -> float:

@@ -18,8 +18,10 @@ _LOOSE = 5.0  # frames; more is as good as knowing nothing
 
 def sub_frame(
     label: np.ndarray, energy: np.ndarray, log: np.ndarray, positions: tuple[float, ...] = ()
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the depth (y, x) float32 in frames, and the standard deviation that noise gives it.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the depth (y, x) float32 in frames, the standard deviation that noise gives it, and the fall.
+
+    The fall is the curvature of the logarithm of focus at the peak, frame by frame, at least 0.
 
     A parabola in the logarithm of the energy is right for the curve of a lens (a Gaussian), one in the
     log posterior where noise rules; they are mixed by the signal-to-noise ratio.
@@ -34,7 +36,7 @@ def sub_frame(
         Z of the frames where they are not evenly spaced; the result is in frames all the same.
     """
     if len(log) < 3:
-        return label.astype(np.float32), np.full(label.shape, _LOOSE, np.float32)
+        return label.astype(np.float32), *_unknown(label)
     middle = np.clip(label, 1, len(log) - 2)
     sharp = _sharpness(energy, middle)
     likely = _triple(log, middle)
@@ -46,17 +48,21 @@ def sub_frame(
     first, bend = vertex(sharp, low, high, gaps)
     second, _ = vertex(likely, low, high, gaps)
     offset = trust * first + (1 - trust) * second
-    return middle.astype(np.float32) + offset, _spread(snr, bend)
+    return middle.astype(np.float32) + offset, _spread(snr, bend), bend
 
 
-def spread_of(label: np.ndarray, energy: np.ndarray) -> np.ndarray:
-    """Standard deviation (y, x) float32 that noise gives the vertex of a parabola, in frames."""
+def spread_of(label: np.ndarray, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviation (y, x) float32 that noise gives a parabola's vertex, in frames, and the fall."""
     if len(energy) < 3:
-        return np.full(label.shape, _LOOSE, np.float32)
+        return _unknown(label)
     middle = np.clip(label, 1, len(energy) - 2)
     sharp = _sharpness(energy, middle)
     _, bend = vertex(sharp, *bounds(label - middle))
-    return _spread(np.exp(sharp.max(axis=0)) - np.float32(_FLOOR), bend)
+    return _spread(np.exp(sharp.max(axis=0)) - np.float32(_FLOOR), bend), bend
+
+
+def _unknown(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.full(label.shape, _LOOSE, np.float32), np.zeros(label.shape, np.float32)
 
 
 def _spread(excess: np.ndarray, bend: np.ndarray) -> np.ndarray:

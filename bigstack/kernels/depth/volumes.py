@@ -81,15 +81,8 @@ def _pick(volume: np.ndarray, at: np.ndarray, out: np.ndarray) -> None:
 
 
 @compiled
-def shares(
-    log: np.ndarray,
-    depth: np.ndarray,
-    soft: np.float32,
-    near: np.float32,
-    variance: np.ndarray,
-    close: np.ndarray,
-) -> None:
-    """Mean square distance from the depth of the posterior to a power, and its share within `near` frames."""
+def shares(log: np.ndarray, depth: np.ndarray, soft: np.float32, near: np.float32, out: np.ndarray) -> None:
+    """Share within `near` frames of the depth of the posterior to a power."""
     frames, height, width = log.shape
     best, total = np.empty(width, np.float32), np.empty(width, np.float32)
     for y in range(height):
@@ -99,17 +92,13 @@ def shares(
             for x in range(width):
                 best[x] = max(best[x], row[x])
         total[:] = 0
-        square, nearby, here = variance[y], close[y], depth[y]
-        square[:] = 0
+        nearby, here = out[y], depth[y]
         nearby[:] = 0
         for z in range(frames):
             row, frame = log[z, y], np.float32(z)
             for x in range(width):
                 share = exp32((row[x] - best[x]) * soft)
-                off = frame - here[x]
                 total[x] += share
-                square[x] += share * (off * off)
-                nearby[x] += share if abs(off) <= near else np.float32(0)
+                nearby[x] += share if abs(frame - here[x]) <= near else np.float32(0)
         for x in range(width):
-            square[x] /= total[x]
             nearby[x] /= total[x]

@@ -17,14 +17,14 @@ def test_the_peak_of_a_strong_curve_is_found_exactly(depth):
     truth = np.full((20, 20), depth)
     energy = curves(truth, 8, 1e6)
     label = energy.argmax(axis=0)
-    found, spread = sub_frame(label, energy, np.log(energy))
+    found, spread, _ = sub_frame(label, energy, np.log(energy))
     np.testing.assert_allclose(found, truth, atol=0.01)
     assert (spread < 0.2).all()
 
 
 def test_a_flat_curve_is_loose_and_stays_at_its_label():
     flat = np.ones((6, 12, 12), np.float32)
-    found, spread = sub_frame(np.full((12, 12), 3), flat, np.zeros_like(flat))
+    found, spread, _ = sub_frame(np.full((12, 12), 3), flat, np.zeros_like(flat))
     assert (found == 3).all()
     assert (spread >= 5).all()
 
@@ -38,7 +38,7 @@ def test_spread_is_that_of_noisy_curves():
         # Nine independent values a pixel, squared: what the pooling window of the tree sees.
         noise = rng.normal(size=(7, 24, 24, 9))
         energy = np.square(noise + np.sqrt(mean - 1)[..., None]).mean(axis=-1).astype(np.float32)
-        depth, spread = sub_frame(np.full((24, 24), 3), energy, np.log(mean))
+        depth, spread, _ = sub_frame(np.full((24, 24), 3), energy, np.log(mean))
         found.append(depth[12, 12])
         spreads.append(spread[12, 12])
     assert np.std(found) < 2.5 * np.mean(spreads)
