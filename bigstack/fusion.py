@@ -12,7 +12,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from bigstack import blending
+from bigstack import blending, finishing
 from bigstack.engine.channels import channel_numbers
 from bigstack.engine.combine import combine
 from bigstack.engine.depth_maps import depth_maps, depth_unit, frame_positions
@@ -99,7 +99,8 @@ def fuse(
         Folder in which passes hand pieces to each other, for images that outgrow memory; in memory when
         not given.
     options
-        Those of the method, listed with it in this module.
+        Those of the method, listed with it, and those for every method: ``reassign_colors``,
+        ``limit_halos`` and ``denoise`` (`bigstack.finishing.finish`).
 
     Returns
     -------
@@ -153,7 +154,9 @@ def fuse_by(
     channels = channel_numbers(stack, focus_channel)
     # Depth is fitted between frames where they are.
     places = (uneven(frame_positions(stack)),) if method == "depth" else ()
-    return _dataset(stack, function(array, channels, layout, *places, **options))
+    last = {name: options.pop(name) for name in _parameters(finishing.finish) if name in options}
+    found = function(array, channels, layout, *places, **options)
+    return _dataset(stack, finishing.finish(array, found, **last))
 
 
 def pyramid(
@@ -366,7 +369,12 @@ METHODS: dict[str, Callable[..., dict[str, da.Array]]] = {
 
 def method_options(method: str) -> dict[str, inspect.Parameter]:
     """Options of a method: name, default and type."""
-    parameters = inspect.signature(METHODS[choose(method, METHODS, "method")]).parameters.values()
+    own = _parameters(METHODS[choose(method, METHODS, "method")])
+    return {**own, **_parameters(finishing.finish)}
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(function).parameters.values()
     return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 

@@ -7,6 +7,22 @@ import click
 from bigstack.cli import options
 from bigstack.names import BlendRule, Consistency, EnergyUnit, WeightRule, choices
 
+finishing_options = options.combined(
+    click.option(
+        "--limit-halos", is_flag=True, default=None,
+        help="Cut off what is brighter or darker than all frames: rims at hard edges.",
+    ),
+    click.option(
+        "--reassign-colors", is_flag=True, default=None,
+        help="Only colours that some frame has at the pixel.",
+    ),
+    click.option(
+        "--denoise-fused", "denoise_fused", type=click.FloatRange(0, 10),
+        help="Denoise the fused image by this strength; 1 suits the noise of one frame.",
+    ),
+)  # fmt: skip
+"""What is done to the fused image, whatever the method."""
+
 _NUMBER = click.FloatRange(0, min_open=True)
 
 blending_options = options.combined(
@@ -44,3 +60,5 @@ BLENDING_OPTIONS = (
     "rule",
     "beta",
 )
+
+FINISHING_OPTIONS = ("limit_halos", "reassign_colors", "denoise_fused")

@@ -73,6 +73,18 @@ class Numbers(click.ParamType):
             self.fail(f"{value!r} is not a number, or several separated by commas", param, ctx)
 
 
+class White(click.ParamType):
+    """A white balance: its name, or factors separated by commas."""
+
+    name = "camera|daylight|auto|r,g,b"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The name, or the factors."""
+        if isinstance(value, tuple) or value in ("camera", "daylight", "auto"):
+            return value
+        return Numbers().convert(value, param, ctx)
+
+
 def combined(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one decorator, shown in the order given."""
 
@@ -104,6 +116,12 @@ reading = combined(
     ),
     click.option("--z", "z_positions", type=Numbers(), help="Position of each frame, in micrometres."),
     click.option("--skip-bad", is_flag=True, help="Go on without damaged or odd frames, and say so."),
+    click.option(
+        "--raw-white-balance",
+        type=White(),
+        help="RAW: camera, daylight, auto, or factors of red, green, blue [camera's, of the first frame].",
+    ),
+    click.option("--raw-half-size", is_flag=True, help="RAW: develop at half the size, much faster."),
     click.option(
         "--max-pixels", type=click.IntRange(1), help="Refuse frames above this many pixels (against bombs)."
     ),
@@ -231,7 +249,8 @@ def check_sharing(values: dict[str, Any]) -> None:
 
 def reading_options(values: dict[str, Any]) -> dict[str, Any]:
     """Take the options of `reading` out of `values`, as `open_stack` wants them."""
-    names = ("every", "start", "stop", "reverse", "scene", "level", "time", "axes", "skip_bad", "max_pixels")
+    names = ("every", "start", "stop", "reverse", "scene", "level", "time", "axes", "skip_bad", "max_pixels",
+             "raw_white_balance", "raw_half_size")  # fmt: skip
     found = {name: values.pop(name) for name in (*names, "pixel_size")}
     found["dtype"] = "float32" if values.pop("to_float") else None
     found["z"] = values.pop("z_positions")

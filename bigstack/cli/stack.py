@@ -9,7 +9,7 @@ import click
 
 from bigstack.cli import options
 from bigstack.cli.align import align_options, alignment_options
-from bigstack.cli.blending import BLENDING_OPTIONS, blending_options
+from bigstack.cli.blending import BLENDING_OPTIONS, FINISHING_OPTIONS, blending_options, finishing_options
 from bigstack.cli.correct import correction_options, in_turn, steps_of
 from bigstack.cli.report import report_options, take_report, write_pages
 from bigstack.names import AlignMethod, BaseKind, FusionMethod, Projection, Ties
@@ -48,6 +48,7 @@ method_options = options.combined(
     ),
     click.option("--kind", type=click.Choice(get_args(Projection)), help="average: which projection [mean]."),
     blending_options,
+    finishing_options,
 )  # fmt: skip
 
 METHOD_OPTIONS = (
@@ -62,6 +63,7 @@ METHOD_OPTIONS = (
     "shrink",
     "kind",
     *BLENDING_OPTIONS,
+    *FINISHING_OPTIONS,
 )
 
 
@@ -124,7 +126,11 @@ def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     values.pop("align")
     reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in METHOD_OPTIONS}
+<<<<<<< ours
     chosen["quality"] = options.take_quality(values)
+=======
+    chosen["denoise"] = chosen.pop("denoise_fused")
+>>>>>>> theirs
     return StackJob(
         inputs=inputs,
         output=output,

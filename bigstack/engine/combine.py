@@ -12,7 +12,8 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from bigstack.engine.sources import overlapping
-from bigstack.engine.tiles import Job, Tiles, even_split, pick, spans
+from bigstack.engine.tile_work import Job, even_split, pick
+from bigstack.engine.tiles import Tiles, spans
 from bigstack.geometry import Tile
 
 Function = Callable[[list[np.ndarray], np.ndarray], np.ndarray]

@@ -10,7 +10,8 @@ import dask.array as da
 
 from bigstack.engine.plan import Plan
 from bigstack.engine.sources import as_source
-from bigstack.engine.tiles import SUB_TILE, Tiles, map_overlap
+from bigstack.engine.tile_work import SUB_TILE
+from bigstack.engine.tiles import Tiles, map_overlap
 from bigstack.io.scratch import Scratch
 from bigstack.io.source import Source
 from bigstack.kernels.fold import Fold

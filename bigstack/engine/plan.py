@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from math import lcm
 from typing import Any
 
-from bigstack.engine.tiles import SUB_TILE, block_of, rounds_of, sub_tiles
+from bigstack.engine.tile_work import SUB_TILE, block_of, rounds_of, sub_tiles
 from bigstack.errors import InputError, MemoryLimitError
 from bigstack.geometry import Tile
 from bigstack.io.source import Source

@@ -20,7 +20,8 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from bigstack.engine.layout import Layout
 from bigstack.engine.sources import as_source
-from bigstack.engine.tiles import SUB_TILE, Part, Tiles, finish_tile, spans, sub_tiles, tall_outputs, within
+from bigstack.engine.tile_work import SUB_TILE, Part, finish_tile, sub_tiles, tall_outputs, within
+from bigstack.engine.tiles import Tiles, spans
 from bigstack.errors import InputError
 from bigstack.geometry import Tile
 from bigstack.io.source import Source

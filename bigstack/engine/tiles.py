@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import dask.array as da
@@ -16,68 +15,17 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.layers import ArraySliceDep
 
 from bigstack.engine.sources import BlockSource, as_source, is_persisted, overlapping
+from bigstack.engine.tile_work import (
+    SUB_TILE,
+    Job,
+    fold_tile,
+    merge_parts,
+    pick,
+)
 from bigstack.errors import InputError
 from bigstack.geometry import Tile
-from bigstack.io.scratch import Parked, Scratch
-from bigstack.io.source import Source
-from bigstack.kernels.fold import Fold, Output, Window
-
-SUB_TILE = 1024
-"""Pixels a side that a task works on at a time: a larger piece leaves the caches (measured 182 against
-228 Mpix/s of RGB at 2048 and 512), a smaller one spends more on its halo."""
-
-
-class Job:
-    """What a tile task is told; one object, so that dask does not take it apart."""
-
-    def __init__(
-        self,
-        fold: Fold,
-        source: Source | None,
-        shape: tuple[int, int, int, int],
-        dtype: np.dtype,
-        *,
-        sub_tile: int | None,
-        scratch: Scratch | None,
-        finish: bool,
-        name: str,
-        chunks: Any = None,
-    ) -> None:
-        self.fold = fold
-        self.source = source
-        self.shape = shape
-        self.dtype = dtype
-        self.sub_tile = sub_tile
-        self.scratch = scratch
-        self.finish = finish
-        self.name = name
-        self.chunks = chunks
-
-    def __dask_tokenize__(self) -> object:
-        return ("Job", self.name)
-
-    def telling(self, *known: Any) -> Job:
-        """The same job with a fold that has been told what is known of the whole stack."""
-        if not known:
-            return self
-        told = copy(self)
-        told.fold = self.fold.told(known[0])  # type: ignore[attr-defined]
-        return told
-
-    def outer(self, tile: Tile) -> Tile:
-        """The tile with its halo."""
-        within = self.shape[1:3]
-        whole = tile.pad(0, within=within, grid=block_of(self.fold)) if block_of(self.fold) else tile
-        return whole.pad(self.fold.halo, within=within, grid=self.fold.grid)
-
-
-@dataclass
-class Part:
-    """A sub-tile at work."""
-
-    core: Tile
-    padded: Tile
-    state: Any
+from bigstack.io.scratch import Scratch
+from bigstack.kernels.fold import Fold, Output
 
 
 @dataclass(frozen=True)
@@ -147,6 +95,7 @@ def map_overlap(
     depend: bool | None = None,
     valid: da.Array | None = None,
     known: da.Array | None = None,
+    given: Mapping[str, da.Array] | None = None,
 ) -> Tiles:
     """Fold over the frames of a lazy stack (z, y, x, channel), tile by tile, with halos.
 
@@ -176,6 +125,9 @@ def map_overlap(
         a source knows that by itself.
     known
         0-d array of a value of the whole stack, which ``fold.told(value)`` gives the fold to use.
+    given
+        Arrays (y, x[, channel]) whose chunks are the tiles: ``fold.start`` finds them in `out`, cut to the
+        tile. Folds that take any do not merge.
 
     Returns
     -------
@@ -201,7 +153,9 @@ def map_overlap(
     of_z = _chunk(z_block, stack.shape[0])
     what = (stack.name, None if valid is None else valid.name) if source is None else source
     told = None if known is None else known.name
-    name = f"fold-{tokenize(fold, what, rows, columns, of_z, sub_tile, scratch, told)}"
+    given = given or {}
+    whole = [array.name for array in given.values()]
+    name = f"fold-{tokenize(fold, what, rows, columns, of_z, sub_tile, scratch, told, whole)}"
     job = Job(
         fold,
         source,
@@ -212,156 +166,28 @@ def map_overlap(
         finish=len(of_z) == 1,
         name=name,
         chunks=stack.chunks if blocks else None,
+        given=tuple(given),
     )
     first = name if len(of_z) == 1 else f"part-{name}"
-    graph = _block_layer(first, stack, valid, job, of_z, rows, columns, known) if blocks else None
+    more = [*([] if known is None else [known]), *given.values()]
+    graph = _block_layer(first, stack, valid, job, of_z, rows, columns, more) if blocks else None
     if graph is None:
-        layer = _source_layer(first, job, of_z, rows, columns, told)
-        needs: list[Any] = [] if known is None else [known]
+        layer = _source_layer(first, job, of_z, rows, columns, more)
+        needs: list[Any] = list(more)
         graph = HighLevelGraph.from_collections(first, layer, dependencies=needs)
     if len(of_z) > 1:
         merged: dict[Any, Any] = {
-            (name, j, k): (_merge, job, [(first, i, j, k) for i in range(len(of_z))])
+            (name, j, k): (merge_parts, job, [(first, i, j, k) for i in range(len(of_z))])
             for j, k in product(range(len(rows)), range(len(columns)))
         }
         graph = HighLevelGraph({**graph.layers, name: merged}, {**graph.dependencies, name: {first}})
     return Tiles(name, graph, job, rows, columns, of_z, first)
 
 
-def fold_tile(job: Job, source: Source, tile: Tile, frames: range) -> Any:
-    """Run the fold over `frames` of one tile: its outputs, or its state when it is to be merged."""
-    key = f"{job.name}-{frames.start}-{tile.y0}-{tile.x0}"
-    if job.scratch is not None and (found := job.scratch.find(key)) is not None:
-        return found
-    unparked = job.scratch.begin(key) if job.scratch is not None and job.finish else None
-    outer = job.outer(tile)
-    tall = tall_outputs(job, tile, frames, unparked)
-    parts = _start_parts(job, tile, frames, tall)
-    work: dict = {}
-    for number in range(rounds_of(job.fold)):
-        for part in parts if number else []:
-            job.fold.turn(part.state)  # type: ignore[attr-defined]
-        _go_through(job, source, outer, frames, parts, work)
-    if not job.finish:
-        return {"parts": parts, **tall}
-    return finish_tile(job, tile, parts, tall, unparked)
-
-
-def _go_through(job: Job, source: Source, outer: Tile, frames: range, parts: list[Part], work: dict) -> None:
-    for z in frames:
-        pixels = source.read(z, *outer.slices)
-        valid = source.valid(z, *outer.slices)
-        for part in parts:
-            inside = part.padded.inside(outer)
-            job.fold.add(part.state, pixels[inside], z, None if valid is None else valid[inside], work)
-
-
-def _start_parts(job: Job, tile: Tile, frames: range, tall: dict[str, np.ndarray]) -> list[Part]:
-    parts = []
-    for core in sub_tiles(job.fold, tile, job.sub_tile):
-        padded = job.outer(core)
-        window = Window(padded.shape, core.inside(padded), frames, job.shape[3], job.dtype)
-        views = {
-            name: array[(slice(None), *within(core, tile, job.fold.outputs[name].factor))]
-            for name, array in tall.items()
-        }
-        parts.append(Part(core, padded, job.fold.start(window, views)))
-    return parts
-
-
-def block_of(fold: Fold) -> int:
-    """Side of a fold's canonical blocks, 0 when it has none (see `Fold`)."""
-    return getattr(fold, "block", 0)
-
-
-def rounds_of(fold: Fold) -> int:
-    """How often a fold goes through the frames (see `Fold`)."""
-    return getattr(fold, "rounds", 1)
-
-
-def sub_tiles(fold: Fold, tile: Tile, side: int | None) -> list[Tile]:
-    """Pieces of a tile that are worked on at a time: near `side`, or within the fold's canonical blocks."""
-    block = block_of(fold)
-    if not block:
-        return even_split(tile, side, fold.grid)
-    rows, columns = (_blocks(*span, block) for span in ((tile.y0, tile.y1), (tile.x0, tile.x1)))
-    return [Tile(*y, *x) for y in rows for x in columns]
-
-
-def _blocks(start: int, stop: int, block: int) -> list[tuple[int, int]]:
-    """Cut ``start`` to ``stop`` at the multiples of `block`."""
-    edges = [start, *range((start // block + 1) * block, stop, block), stop]
-    return list(pairwise(edges))
-
-
-def even_split(tile: Tile, side: int | None, grid: int) -> list[Tile]:
-    """Cut a tile into pieces of about equal size near `side`, on the fold's grid; None keeps it whole."""
-    if side is None:
-        return [tile]
-    sides = []
-    for size in tile.shape:
-        pieces = max(1, round(size / side))
-        sides.append(max(1, -(-size // pieces // grid)) * grid)
-    return list(tile.split(*sides))
-
-
-def tall_outputs(job: Job, tile: Tile, frames: range, unparked: Any) -> dict[str, np.ndarray]:
-    """Arrays of the outputs with a z dim, on disk when the run parks."""
-    found = {}
-    for name, output in job.fold.outputs.items():
-        if "z" not in output.dims:
-            continue
-        size = tuple(len(range(*s)) for s in _bounds(tile, output.factor))
-        shape = (len(frames), *size, *((job.shape[3],) if "channel" in output.dims else ()))
-        dtype = np.dtype(output.dtype or job.dtype)
-        found[name] = np.empty(shape, dtype) if unparked is None else unparked.empty(name, shape, dtype)
-    return found
-
-
-def finish_tile(job: Job, tile: Tile, parts: list[Part], tall: dict[str, np.ndarray], unparked: Any) -> Any:
-    """Outputs of a tile whose parts have seen all frames; their states are let go."""
-    outputs = job.fold.outputs
-    found: dict[str, Any] = dict(tall)
-    for part in parts:
-        for name, value in job.fold.finish(part.state).items():
-            if not outputs[name].dims:
-                found.setdefault(name, []).append(value)
-                continue
-            if name not in found:
-                size = tuple(len(range(*s)) for s in _bounds(tile, outputs[name].factor))
-                found[name] = np.empty((*size, *value.shape[2:]), value.dtype)
-            found[name][within(part.core, tile, outputs[name].factor)] = value
-        part.state = None
-    if unparked is None:
-        return found
-    for name, value in found.items():
-        if name not in tall:
-            unparked.save(name, value if outputs[name].dims else [a for arrays in value for a in arrays])
-    tall.clear()
-    return unparked.finish()
-
-
-def _merge(job: Job, partial: list[dict[str, Any]]) -> Any:
-    """Merge the states of one tile's blocks of z, earliest first, and finish."""
-    parts = partial[0]["parts"]
-    for late in partial[1:]:
-        for part, other in zip(parts, late["parts"], strict=True):
-            part.state = job.fold.merge(part.state, other.state)
-    y0, x0 = parts[0].core.y0, parts[0].core.x0
-    tile = Tile(y0, parts[-1].core.y1, x0, parts[-1].core.x1)
-    return finish_tile(job, tile, parts, {}, None)
-
-
-def pick(value: Any, name: str) -> Any:
-    """One output of a tile."""
-    return value.load(name) if isinstance(value, Parked) else value[name]
-
-
-def _run_source(where: tuple[slice, ...], *known: Any, job: Job) -> Any:
+def _run_source(where: tuple[slice, ...], *more: Any, job: Job) -> Any:
     z, y, x = where if len(where) == 3 else (slice(0, job.shape[0]), *where)
-    job = job.telling(*known)
     assert job.source is not None
-    return fold_tile(job, job.source, Tile(y.start, y.stop, x.start, x.stop), range(z.start, z.stop))
+    return fold_tile(job, job.source, Tile(y.start, y.stop, x.start, x.stop), range(z.start, z.stop), more)
 
 
 def _source_layer(
@@ -370,12 +196,14 @@ def _source_layer(
     of_z: Sequence[int],
     rows: Sequence[int],
     columns: Sequence[int],
-    told: str | None = None,
+    given: Sequence[da.Array] = (),
 ) -> Any:
     chunks = (tuple(rows), tuple(columns)) if job.finish else (tuple(of_z), tuple(rows), tuple(columns))
     letters = "yx" if job.finish else "zyx"
-    more, numblocks = ([], {}) if told is None else ([told, ""], {told: ()})
-    arguments = [ArraySliceDep(chunks), letters, *more]
+    arguments: list[Any] = [ArraySliceDep(chunks), letters]
+    for array in given:
+        arguments += [array.name, "yxc"[: array.ndim]]
+    numblocks = {array.name: array.numblocks for array in given}
     return blockwise(_run_source, name, letters, *arguments, numblocks=numblocks, job=job)
 
 
@@ -386,12 +214,11 @@ def _run_blocks(
     keys: list[tuple[int, int, int]],
     blocks: list,
     masks: list | None,
-    known: list,
+    more: list,
 ) -> Any:
-    job = job.telling(*known)
     held = None if masks is None else dict(zip(keys, masks, strict=True))
     source = BlockSource(dict(zip(keys, blocks, strict=True)), job.chunks, job.dtype, held)
-    return fold_tile(job, source, tile, frames)
+    return fold_tile(job, source, tile, frames, more)
 
 
 def _block_layer(
@@ -402,7 +229,7 @@ def _block_layer(
     of_z: Sequence[int],
     rows: Sequence[int],
     columns: Sequence[int],
-    known: da.Array | None = None,
+    more: Sequence[da.Array] = (),
 ) -> HighLevelGraph:
     edges = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in stack.chunks[:3]]
     layer: dict[Any, Any] = {}
@@ -425,9 +252,9 @@ def _block_layer(
             keys,
             [(stack.name, *at, 0) for at in keys],
             None if valid is None else [(valid.name, *at) for at in keys],
-            [] if known is None else [(known.name,)],
+            [(array.name, *(j, k, 0)[: array.ndim]) for array in more],
         )
-    needs: list[Any] = [array for array in (stack, valid, known) if array is not None]
+    needs: list[Any] = [stack, *([] if valid is None else [valid]), *more]
     return HighLevelGraph.from_collections(name, layer, dependencies=needs)
 
 
@@ -439,20 +266,6 @@ def spans(sizes: Sequence[int]) -> list[tuple[int, slice]]:
 
 def _letters(output: Output) -> str:
     return "".join(dim[0] for dim in output.dims)
-
-
-def _bounds(tile: Tile, factor: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (
-        (-(-tile.y0 // factor), -(-tile.y1 // factor)),
-        (-(-tile.x0 // factor), -(-tile.x1 // factor)),
-    )
-
-
-def within(core: Tile, tile: Tile, factor: int) -> tuple[slice, slice]:
-    """`core` as an index of `tile`'s array, both reduced by `factor`."""
-    (y0, _), (x0, _) = _bounds(tile, factor)
-    (a, b), (c, d) = _bounds(core, factor)
-    return slice(a - y0, b - y0), slice(c - x0, d - x0)
 
 
 def _reduced(sizes: Sequence[int], factor: int) -> tuple[int, ...]:

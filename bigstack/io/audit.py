@@ -12,7 +12,7 @@ from typing import Any
 from bigstack.errors import StackError
 from bigstack.io.files import ByteFile, file_state
 from bigstack.io.find import numbering_gaps
-from bigstack.io.formats import format_of, other_format, read_header
+from bigstack.io.formats import format_in, other_format, read_header
 from bigstack.io.formats.header import FrameHeader, Unreadable
 from bigstack.io.frames import FrameFile
 from bigstack.io.opened import MAX_SIDE
@@ -117,7 +117,7 @@ def _read(finding: _Finding, max_pixels: int) -> None:
         raise Unreadable("truncated: the file is empty")
     with ByteFile(path) as file:
         start = file.peek(0, 32)
-        name = format_of(start)
+        name = format_in(file)
         if name is None:
             other = other_format(start)
             raise Unreadable(f"not an image that is read: {other}" if other else "not an image")

@@ -10,7 +10,7 @@ from pathlib import Path
 from bigstack.errors import StackError
 from bigstack.io.exif import EXIF_IFD
 from bigstack.io.files import ByteFile
-from bigstack.io.formats import format_of, read_header
+from bigstack.io.formats import format_in, read_header
 from bigstack.io.formats.header import Unreadable
 from bigstack.io.tiff_open import read_head
 
@@ -40,7 +40,7 @@ def capture_time(path: Path) -> float | None:
     """Seconds at which the frame was taken; None where its file does not say."""
     try:
         with ByteFile(path) as file:
-            name = format_of(file.peek(0, 32))
+            name = format_in(file)
             if name is None:
                 return None
             header = read_head(str(path), full=True).header if name == "TIFF" else read_header(file, name)

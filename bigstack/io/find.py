@@ -17,6 +17,10 @@ PathLike = str | os.PathLike[str]
 FAMILIES = {
     "jpg": "JPEG", "jpeg": "JPEG", "jpe": "JPEG", "jfif": "JPEG", "png": "PNG", "webp": "WebP",
     "tif": "TIFF", "tiff": "TIFF", "btf": "TIFF", "tf8": "TIFF", "bmp": "BMP", "dib": "BMP",
+    **dict.fromkeys(
+        ("dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "raf", "rw2", "rwl", "orf", "pef",
+         "srw", "3fr", "fff", "iiq", "erf", "mrw", "mos", "mef", "kdc", "dcr", "gpr"), "RAW",
+    ),
 }  # fmt: skip
 _NUMBER = re.compile(r"(\d+)")
 _SMALL = re.compile(r"(?<![a-z])(thumb(nail)?s?|preview)(?![a-z])", re.IGNORECASE)
@@ -66,7 +70,7 @@ def frames_in(folder: Path) -> tuple[list[Path], list[str]]:
     if not kinds:
         kinds = {path: kind for path in files if (kind := _sniffed(path)) is not None}
     if not kinds:
-        raise StackError(f"{folder} holds no images (JPEG, PNG, TIFF, BMP, WebP) and is no Zarr store")
+        raise StackError(f"{folder} holds no images (JPEG, PNG, TIFF, BMP, WebP, RAW) and is no Zarr store")
     counts = Counter(kinds.values()).most_common()
     if len(counts) > 1 and counts[0][1] == counts[1][1]:
         both = " and ".join(f"{count} {kind}" for kind, count in counts[:2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import numpy as np
 from bigstack.errors import StackError
 from bigstack.geometry import PixelSize
 from bigstack.io.audit import Audited, audit_frames, slim
-from bigstack.io.frames import FrameSource
+from bigstack.io.files import ByteFile
+from bigstack.io.formats import raw
+from bigstack.io.frames import FrameFile, FrameSource
 from bigstack.io.opened import Opened, ReadOptions, check_extent, check_piece
 from bigstack.io.tiff import PlaneFile, TiffSource
 from bigstack.io.tiff_open import TiffHead, open_tiff, read_head, storage_of
@@ -30,7 +33,7 @@ def open_frames(
     audited = audit_frames(
         paths, where, skip_bad=options.skip_bad, max_pixels=options.max_pixels, left_aside=left_aside
     )
-    opened = _open_tiffs(audited, where, options) if audited.tiffs else _open_whole(audited, where)
+    opened = _open_tiffs(audited, where, options) if audited.tiffs else _open_whole(audited, where, options)
     if opened.audit is not audited.record:
         return opened
     audited.record["kept"] = audited.numbers
@@ -38,14 +41,29 @@ def open_frames(
     return opened
 
 
-def _open_whole(audited: Audited, where: str) -> Opened:
+def _open_whole(audited: Audited, where: str, options: ReadOptions) -> Opened:
     first = audited.files[0].header
+    if first.format == raw.NAME:
+        audited.files = _developed(audited.files, options)
     formats = dict.fromkeys(file.header.format for file in audited.files)
     source = FrameSource([slim(file) for file in audited.files])
     return Opened(
         where, f"{' and '.join(formats)} frames", source,
         alpha=source.alpha, header=first, audit=audited.record, storage={"compression": first.format},
     )  # fmt: skip
+
+
+def _developed(files: Sequence[FrameFile], options: ReadOptions) -> list[FrameFile]:
+    """RAW photographs, each to be developed as the first one asks for."""
+    half = options.raw_half_size
+    with ByteFile(files[0].path) as file:
+        how = raw.develop_like(file, options.raw_white_balance, half_size=half)
+    found = []
+    for each in files:
+        height, width = raw.developed_size(each.header.height, each.header.width, half)
+        header = replace(each.header, height=height, width=width, development=how)
+        found.append(replace(each, header=header))
+    return found
 
 
 def _open_tiffs(audited: Audited, where: str, options: ReadOptions) -> Opened:

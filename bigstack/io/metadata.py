@@ -9,7 +9,7 @@ from pathlib import Path
 from bigstack.errors import StackError
 from bigstack.io.exif import upright
 from bigstack.io.files import ByteFile
-from bigstack.io.formats import format_of, read_header
+from bigstack.io.formats import format_in, read_header
 from bigstack.io.formats.header import FrameHeader, Unreadable
 
 CARRIED = ("icc_profile", "exif", "xmp")
@@ -40,7 +40,7 @@ def header_attributes(header: FrameHeader) -> dict[str, str]:
 
 def _header(name: str) -> FrameHeader:
     with ByteFile(name) as file:
-        found = format_of(file.peek(0, 32))
+        found = format_in(file)
         if found is None:
             raise Unreadable("it is not an image that is read")
         if found != "TIFF":

@@ -39,15 +39,17 @@ def open_stack(
     dtype: Literal["float32"] | None = None,
     skip_bad: bool = False,
     max_pixels: int = MAX_PIXELS,
+    raw_white_balance: str | Sequence[float] = "camera",
+    raw_half_size: bool = False,
 ) -> xr.DataArray:
     """Open a stack of frames lazily: no pixel is read before it is needed.
 
     Parameters
     ----------
     paths
-        A folder of frames (JPEG, PNG, TIFF, BMP, WebP; sorted so that f2 comes before f10), a pattern such
-        as ``img_*.jpg``, a list of frames (in its order), a TIFF, OME-TIFF or ImageJ hyperstack, an OME-Zarr
-        (0.4 or 0.5), a Zarr array, or an xarray Zarr store.
+        A folder of frames (JPEG, PNG, TIFF, BMP, WebP, RAW; sorted so that f2 comes before f10), a pattern
+        such as ``img_*.jpg``, a list of frames (in its order), a TIFF, OME-TIFF or ImageJ hyperstack, an
+        OME-Zarr (0.4 or 0.5), a Zarr array, or an xarray Zarr store.
     pixel_size
         Micrometres of a pixel, instead of what the file says: one number, (y, x) or (z, y, x).
     z
@@ -71,6 +73,12 @@ def open_stack(
         Go on without frames that are damaged or unlike the others; ``attrs["audit"]`` names them.
     max_pixels
         Most pixels that may have to be decoded at once, against decompression bombs.
+    raw_white_balance
+        Of RAW photographs, which are developed alike, to 16 bits: ``"camera"``, what the first frame's
+        camera set; ``"daylight"``; ``"auto"``, that which makes the first frame grey in the mean; or factors
+        of red, green and blue.
+    raw_half_size
+        Develop RAW photographs at half the size, a pixel from each 2 x 2 of the sensor; much faster.
 
     Returns
     -------
@@ -103,8 +111,12 @@ def open_stack(
     >>> stack.sizes["z"], int(stack[1, 0, 0, 0]), float(stack.x[-1])
     (6, 2, 2.5)
     """
-    options = ReadOptions(scene, level, time, axes, dtype, skip_bad, max_pixels)
+    options = ReadOptions(
+        scene, level, time, axes, dtype, skip_bad, max_pixels,
+        raw_white_balance if isinstance(raw_white_balance, str) else tuple(raw_white_balance), raw_half_size,
+    )  # fmt: skip
     opened = open_any(paths, options)
+    _only_for_raw(opened, options)
     if pixel_size is not None:
         opened.pixel_size = _given_size(pixel_size, opened.pixel_size)
     return stack_of(
@@ -167,10 +179,10 @@ def _open_folder(path: Path, name: str, options: ReadOptions) -> Opened:
 
 def _is_tiff(path: Path) -> bool:
     from bigstack.io.files import ByteFile
-    from bigstack.io.formats import format_of
+    from bigstack.io.formats import format_in
 
     with ByteFile(path) as file:
-        return format_of(file.peek(0, 32)) == "TIFF"
+        return format_in(file) == "TIFF"
 
 
 def _only_for_files(options: ReadOptions, what: str) -> None:
@@ -179,6 +191,15 @@ def _only_for_files(options: ReadOptions, what: str) -> None:
             raise InputError(
                 f"{name}={getattr(options, name)!r} was given, but {what} has no choice of {name}"
             )
+
+
+def _only_for_raw(opened: Opened, options: ReadOptions) -> None:
+    if opened.header is not None and opened.header.format == "RAW":
+        return
+    for name, usual in (("raw_white_balance", "camera"), ("raw_half_size", False)):
+        if getattr(options, name) != usual:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{name} ({option}) develops RAW photographs; {opened.name} has none")
 
 
 def _given_size(value: float | Sequence[float] | PixelSize, found: PixelSize | None) -> PixelSize:

@@ -27,6 +27,8 @@ class ReadOptions:
     dtype: str | None = None
     skip_bad: bool = False
     max_pixels: int = MAX_PIXELS
+    raw_white_balance: str | tuple[float, ...] = "camera"
+    raw_half_size: bool = False
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ class Flow:
     Parameters
     ----------
     make
-        Makes the stack of a step that has to be computed into a store, such as bunches.
+        Makes the stack of a step: applied lazily, or from where it lies on disk.
     """
 
     def __init__(
@@ -118,9 +118,15 @@ class Flow:
         node = self.checked.node(name)
         if node.kind.gives == "image":
             return self._image(node)
-        if not node.kind.estimates:
-            return self._make(self, node)
-        return actions.apply(node.kind.name, self.stack(node.sources[0]), self.value(name), node.options)
+        return self._make(self, node)
+
+    def applied(self, node: Node) -> Any:
+        """The stack with what a step found applied."""
+        return actions.apply(node.kind.name, self.stack(node.sources[0]), self.value(node.name), node.options)
+
+    def forget(self, name: str) -> None:
+        """Make the stack of a step anew when it is asked for again: it lies on disk now."""
+        self._stacks.pop(name, None)
 
     def _image(self, node: Node) -> Any:
         from bigstack.io.open import open_stack

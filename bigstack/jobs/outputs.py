@@ -193,9 +193,10 @@ class Kept(Work):
         how, ending = how_of(flow, self.paths), self.node.step.naming.get("format", "tif")
         if self.node.kind.name == "bunch":
             _bunch(flow, self.node, self.main, how, ending, watch)
-            return
-        stack = self._carrying(flow, flow.stack(self.node.name))
-        write_stack(stack, self.main, how, key=self.key(flow), ending=ending, watch=watch)
+        else:
+            stack = self._carrying(flow, flow.applied(self.node))
+            write_stack(stack, self.main, how, key=self.key(flow), ending=ending, watch=watch)
+        flow.forget(self.node.name)
 
 
 class Layered(Work):
@@ -239,24 +240,40 @@ def works(flow: Flow, node: Node) -> Iterator[Work]:
         yield Kept(node, {"stack": naming.path("", plain=True, ending=ending)})
 
 
-def intermediate(flow: Flow, node: Node, *, watch: Watch) -> Any:
-    """The bunches of a step, computed into a store once, for the steps after it to read."""
-    from bigstack.bunches import bunch_stack, source_of
+def stack_of(flow: Flow, node: Node, *, watch: Watch) -> Any:
+    """The stack that a step gives: as it was kept, else applied lazily; bunches are computed first."""
+    kept = next((work for work in works(flow, node) if isinstance(work, Kept)), None)
+    place = kept.main if kept is not None and kept.exact and kept.is_current(flow) else None
+    if node.kind.name == "bunch":
+        return _bunches(flow, node, place, watch)
+    lazy = flow.applied(node)
+    return lazy if place is None else _stored(lazy, place, [range(z, z + 1) for z in range(lazy.sizes["z"])])
+
+
+def _bunches(flow: Flow, node: Node, place: Path | None, watch: Watch) -> Any:
+    from bigstack.bunches import bunch_stack
+
+    stack, spans = _spans(flow, node)
+    if place is None:
+        place = flow.cache.place(flow.key(node.name))
+        if not place.exists():
+            flow.tell(f"{node.name}: fusing {len(spans)} bunches of {stack.sizes['z']} frames")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _bunch(flow, node, place, how_of(flow, {}), "", watch)
+    return bunch_stack(stack, spans, _stored(stack, place, spans).data)
+
+
+def _stored(stack: Any, place: Path, spans: list[range]) -> Any:
+    """Images that lie on disk, each real where any of its span of frames of the stack is."""
+    import xarray as xr
+
+    from bigstack.bunches import source_of
     from bigstack.engine.bunched import BunchedSource
     from bigstack.io.lazy import lazy_array
     from bigstack.io.open import open_stack
 
-    stack, spans = _spans(flow, node)
-    place = flow.cache.place(flow.key(node.name))
-    kept = next((work for work in works(flow, node) if isinstance(work, Kept)), None)
-    if kept is not None and kept.exact and kept.is_current(flow):
-        place = kept.main
-    elif not place.exists():
-        flow.tell(f"{node.name}: fusing {len(spans)} bunches of {stack.sizes['z']} frames")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _bunch(flow, node, place, how_of(flow, {}), "", watch)
-    source = BunchedSource(source_of(open_stack(place)), source_of(stack), spans)
-    return bunch_stack(stack, spans, lazy_array(source))
+    data = lazy_array(BunchedSource(source_of(open_stack(place)), source_of(stack), spans))
+    return stack.copy(data=data) if len(spans) == stack.sizes["z"] else xr.DataArray(data, dims=stack.dims)
 
 
 def _spans(flow: Flow, node: Node) -> tuple[Any, list[range]]:

@@ -227,7 +227,7 @@ class _StackRun:
         self.watch = watch
         self.taken = taken
         self.result = StackResult(given.name)
-        self.flow = Flow(checked, given, folder, Cache(folder), make=self._intermediate, tell=tell)
+        self.flow = Flow(checked, given, folder, Cache(folder), make=self._stack, tell=tell)
 
     def go(self, *, dry_run: bool, anew: bool) -> None:
         """Take every step, in order."""
@@ -261,8 +261,8 @@ class _StackRun:
             result.trace = work.trace(self.flow)
         return result
 
-    def _intermediate(self, flow: Flow, node: Node) -> Any:
-        return outputs.intermediate(flow, node, watch=self.watch)
+    def _stack(self, flow: Flow, node: Node) -> Any:
+        return outputs.stack_of(flow, node, watch=self.watch)
 
     def _check_names(self, works: list[outputs.Work]) -> None:
         """Refuse two outputs of one name, of this stack or of another one of the job."""

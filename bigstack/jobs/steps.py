@@ -66,6 +66,7 @@ class Kind:
             found |= options_of(load(function))
         if self.methods:
             found |= options_of(_method(chosen.get("method", "pyramid")))
+            found |= options_of(load("bigstack.finishing:finish"))
         return found
 
     def check(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:

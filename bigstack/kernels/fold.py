@@ -87,7 +87,10 @@ class Fold(Protocol):
         ...
 
     def start(self, window: Window, out: Mapping[str, np.ndarray]) -> Any:
-        """State of one tile, allocated once; `out` has the arrays of the outputs with a z dim."""
+        """State of one tile, allocated once.
+
+        `out` has the arrays of the outputs with a z dim, and the tile of each array that is given.
+        """
         ...
 
     def add(self, state: Any, frame: np.ndarray, z: int, valid: np.ndarray | None, work: dict) -> None:

@@ -274,3 +274,28 @@ def test_a_changed_input_is_refused(bigstack, many, tmp_path):
     assert "in.zarr has changed" in err
     assert "--overwrite" in err
     assert bigstack(*words, "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("depth_map", "--weights", "softmax", "--temperature", "2", "--unit", "stack", "--levels", "2"),
+        ("depth_map", "--diameter", "5", "--sigma-color", "3", "--sigma-space", "2", "--power", "4"),
+        ("weighted", "--measure", "log", "--smoothing", "1", "--power", "2"),
+        ("guided", "--window", "15", "--base-radius", "9", "--base-eps", "0.1", "--detail-radius", "3"),
+        ("wavelet", "--levels", "3", "--consistency", "bands"),
+        ("blend", "--rule", "mask", "--levels", "2", "--beta", "0.2"),
+        ("pyramid", "--limit-halos", "--reassign-colors", "--denoise-fused", "0.5"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_options_of_methods_reach_them_whatever_the_tiles(bigstack, frames, tmp_path, words):
+    for name, more in (("plain", ("--method", words[0])), ("a", ()), ("b", ("--tile", "64"))):
+        way = more if name == "plain" else ("--method", *words, *more)
+        code, _, err = bigstack("stack", frames, "-o", tmp_path / f"{name}.tif", *way)
+        assert code == 0, err
+    plain, first, second = (
+        cv2.imread(str(tmp_path / f"{name}.tif"), cv2.IMREAD_UNCHANGED) for name in ("plain", "a", "b")
+    )
+    np.testing.assert_array_equal(first, second)
+    assert (plain != first).any()

@@ -17,7 +17,8 @@ from scipy import ndimage
 
 from bigstack.engine.combine import combine
 from bigstack.engine.sources import ArraySource, BlockSource, MappedSource, as_source, is_persisted
-from bigstack.engine.tiles import even_split, map_overlap
+from bigstack.engine.tile_work import even_split
+from bigstack.engine.tiles import map_overlap
 from bigstack.errors import InputError
 from bigstack.geometry import Tile
 from bigstack.io.lazy import lazy_array
@@ -441,3 +442,52 @@ def test_frames_of_one_chunk_are_computed_once():
     )
     compute(map_overlap(Sums(), array).output("sum"))
     assert calls == [(3, 20, 20, 1)] * 2
+
+
+@dataclass(frozen=True)
+class Told(Sums):
+    """Sums that go through the frames twice, with a number of the whole stack and an image of their tile."""
+
+    factor: int = 0
+    rounds: int = 2
+
+    def merges(self, dtype: np.dtype) -> bool:
+        return False
+
+    def told(self, value: float) -> "Told":
+        return Told(self.halo, self.grid, int(value))
+
+    def start(self, window: Window, out: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        return {**super().start(window, out), "image": out["image"].copy(), "round": 0}
+
+    def turn(self, state: dict) -> None:
+        assert state["order"] == list(state["window"].frames)
+        state.update(round=1, order=[], sum=0)
+
+    def add(self, state: dict, frame: np.ndarray, z: int, valid: np.ndarray | None, work: dict) -> None:
+        super().add(state, frame, z, valid, work)
+        if state["round"]:
+            state["image"] = state["image"] + self.factor * frame[state["window"].core].astype(np.int64)
+
+    def finish(self, state: dict) -> dict[str, Any]:
+        return {**super().finish(state), "sum": state["image"]}
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=cases(), way=st.sampled_from(["source", "persisted", "graph"]))
+def test_a_fold_goes_through_the_frames_again_with_what_it_is_told_and_given(case, way):
+    frames, tile = case["frames"], case["tile"]
+    image = np.arange(frames[0].size).reshape(frames.shape[1:])
+    stack = read_by(way, frames, case["chunks"])
+    given = da.from_array(image, chunks=(*tile, -1))
+    tiles = map_overlap(
+        Told(),
+        stack,
+        tile=tile,
+        z_block=case["z_block"],
+        sub_tile=case["sub_tile"],
+        known=da.from_array(np.array(3.0)) + 0,
+        given={"image": given},
+    )
+    (found,) = compute(tiles.output("sum"))
+    np.testing.assert_array_equal(found, image + 3 * frames.astype(np.int64).sum(axis=0))

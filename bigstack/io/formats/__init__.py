@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import ModuleType
 
 from bigstack.io.files import ByteFile
-from bigstack.io.formats import bmp, jpeg, png, webp
+from bigstack.io.formats import bmp, jpeg, png, raw, webp
 from bigstack.io.formats.header import FrameHeader, Unreadable
 
-__all__ = ["FrameHeader", "Unreadable", "format_of", "whole_frame_format"]
+__all__ = ["FrameHeader", "Unreadable", "format_in", "format_of", "whole_frame_format"]
 
-_WHOLE: dict[str, ModuleType] = {module.NAME: module for module in (jpeg, png, webp, bmp)}
+_WHOLE: dict[str, ModuleType] = {module.NAME: module for module in (jpeg, png, webp, bmp, raw)}
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHERS = {
     b"GIF8": "GIF", b"\0\0\0\x0cjP": "JPEG 2000", b"\xffO\xffQ": "JPEG 2000",
@@ -33,11 +33,19 @@ def format_of(start: bytes) -> str | None:
         return png.NAME
     if webp.is_webp(start):
         return webp.NAME
+    if raw.is_raw(start):
+        return raw.NAME
     if start[:4] in _TIFF:
         return "TIFF"
     if bmp.is_bmp(start):
         return bmp.NAME
     return None
+
+
+def format_in(file: ByteFile) -> str | None:
+    """Name the format of a file: as `format_of`, but a TIFF that holds a sensor's values is RAW."""
+    name = format_of(file.peek(0, 32))
+    return raw.NAME if name == "TIFF" and raw.is_raw_tiff(file) else name
 
 
 def other_format(start: bytes) -> str | None:

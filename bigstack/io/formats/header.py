@@ -26,6 +26,8 @@ class FrameHeader:
     exif: bytes = b""
     """TIFF-structured block, without the "Exif" that JPEG puts before it."""
     xmp: bytes = b""
+    development: object = None
+    """How a RAW photograph is developed, `bigstack.io.formats.raw.Development`."""
 
     @property
     def pixels(self) -> int:
