@@ -126,11 +126,8 @@ def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) ->
     values.pop("align")
     reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in METHOD_OPTIONS}
-<<<<<<< ours
     chosen["quality"] = options.take_quality(values)
-=======
     chosen["denoise"] = chosen.pop("denoise_fused")
->>>>>>> theirs
     return StackJob(
         inputs=inputs,
         output=output,
