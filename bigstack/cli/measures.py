@@ -27,23 +27,29 @@ class Radii(click.ParamType):
 
 
 class Setting(click.ParamType):
-    """An option of the measure and its value."""
+    """An option of the measure and its value, or several values with commas between them."""
 
     name = "name=value"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
-        """Name and value: a number where it reads as one."""
+        """Name and value."""
         if isinstance(value, tuple):
             return value
         name, equals, text = str(value).partition("=")
         if not (name and equals and text):
             self.fail(f"{value!r} is not name=value, such as angles=16", param, ctx)
-        for kind in (int, float):
-            try:
-                return name, kind(text)
-            except ValueError:
-                continue
-        return name, {"true": True, "false": False}.get(text.lower(), text)
+        parts = [_value(part) for part in text.split(",")]
+        return name, parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def _value(text: str) -> Any:
+    """A number where it reads as one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def measure_options(default: FocusMeasure) -> Any:

@@ -12,8 +12,8 @@ from math import inf, isfinite
 import numpy as np
 
 from bigstack.errors import InputError
-from bigstack.kernels.density_loops import ROWS, smooth_across, smooth_down
 from bigstack.kernels.pyramid_density import density_by_levels
+from bigstack.kernels.smoothing_loops import smooth_across, smooth_columns
 
 DIRECT = 32.0
 """Bandwidth in pixels up to which the Gaussian is applied as it is, cut at 4 of them."""
@@ -112,7 +112,7 @@ def gaussian_density(
         taps = _taps(bandwidth)
         sums = np.empty(marks.shape, np.float32)
         smooth_across(marks, taps[len(taps) // 2 :], sums)
-        smooth_down(sums, np.pad(taps, ROWS - 1), rows.start, result)
+        smooth_columns(sums, taps, rows.start, result)
         if unit != 1:
             result *= np.float32(unit)
     return result

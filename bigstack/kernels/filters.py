@@ -13,9 +13,9 @@ from math import ceil
 
 import cv2
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bigstack.errors import InputError
+from bigstack.kernels.smoothing_loops import smooth_across, smooth_columns
 
 TAP_BITS = 16
 """Taps that are not integers by nature are rounded to multiples of ``2**-TAP_BITS``, or fewer bits."""
@@ -132,13 +132,19 @@ def gaussian_radius(sigma: float, truncate: float = 4.0) -> int:
 def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
     """Smooth an image (y, x) by a Gaussian of `sigma` pixels, cut at 4 sigma; 0 leaves it as it is.
 
-    Returns float32. Floats are summed in their own precision, integers exactly.
+    Returns float32. Floats are summed as float32, in the same order for every pixel; integers exactly.
     """
     taps, one = gaussian_taps(sigma)
-    linear = Filter(((taps, taps),), one**2)
-    if image.dtype == np.float32:
-        return _correlate_floats(image, linear, np.float32) * np.float32(1 / linear.divisor)
-    return correlate(image, linear).astype(np.float32, copy=False)
+    if image.dtype != np.float32:
+        return correlate(image, Filter(((taps, taps),), one**2)).astype(np.float32, copy=False)
+    reach = len(taps) // 2
+    weights = np.array(taps, np.float32) / np.float32(one)
+    padded = reflect_pad(image, reach)
+    rows = np.empty((padded.shape[0], image.shape[1]), np.float32)
+    smooth_across(padded, weights[reach:], rows)
+    result = np.empty(image.shape, np.float32)
+    smooth_columns(rows, weights, reach, result)
+    return result
 
 
 def reflect_pad(image: np.ndarray, before: int, after: int | None = None) -> np.ndarray:
@@ -210,14 +216,14 @@ def _correlate_integers(image: np.ndarray, linear: Filter) -> np.ndarray:
     return result
 
 
-def _correlate_floats(image: np.ndarray, linear: Filter, kind: DTypeLike = np.float64) -> np.ndarray:
+def _correlate_floats(image: np.ndarray, linear: Filter) -> np.ndarray:
     radius = linear.radius
     padded = reflect_pad(image, radius)
-    result: np.ndarray = np.zeros(image.shape, kind)
+    result = np.zeros(image.shape, np.float64)
     step = max(1, _BLOCK_PIXELS // padded.shape[1])
     for top in range(0, image.shape[0], step):
         out = result[top : top + step]
-        block: np.ndarray = padded[top : top + out.shape[0] + 2 * radius].astype(kind)
+        block: np.ndarray = padded[top : top + out.shape[0] + 2 * radius].astype(np.float64)
         for rows, columns in linear.terms:
             down = _weigh(block, rows, 0, radius, out.shape[0])
             out += _weigh(down, columns, 1, radius, out.shape[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bigstack.errors import InputError
@@ -16,19 +18,25 @@ SOURCE = (
 
 
 def log_energy(
-    grey: np.ndarray, *, sigma: float = 0.7, inner: float = 1.5, outer: float = 3.0, noise: float = 1.0
+    grey: np.ndarray,
+    *,
+    sigma: float | Sequence[float] = (0.7, 1.0),
+    inner: float = 1.5,
+    outer: float = 3.0,
+    noise: float = 1.0,
 ) -> np.ndarray:
-    """``Gauss_outer(ln(1 + Gauss_inner(E) / E_noise))``, E the energy of all second derivatives.
+    """``Gauss_outer(mean over sigmas of ln(1 + Gauss_inner(E) / E_noise))``, E energy of second derivatives.
 
     An average of energies follows the strongest texture of a window, wherever that lies; an average of their
-    logarithms weighs all of the window alike, so a slanted surface comes out less biased.
+    logarithms weighs all of the window alike, so a slanted surface comes out less biased. The coarser of two
+    scales still sees texture where noise hides it from the finer one.
 
     Parameters
     ----------
     grey
         Image (y, x), uint8, uint16 or float32.
     sigma
-        Standard deviation in pixels of the Gaussian whose derivatives are taken, at least 0.3.
+        Standard deviation in pixels of the Gaussian whose derivatives are taken, at least 0.3; or several.
     inner
         Standard deviation in pixels of the Gaussian over energies.
     outer
@@ -47,14 +55,33 @@ def log_energy(
     """
     if not noise > 0:
         raise InputError(f"noise must be more than 0 grey levels, got {noise!r}")
+    scales = _scales(sigma)
+    total = _log_of_scale(grey, scales[0], inner, noise)
+    for scale in scales[1:]:
+        total += _log_of_scale(grey, scale, inner, noise)
+    if len(scales) > 1:
+        total *= np.float32(1 / len(scales))
+    return gaussian_blur(total, outer)
+
+
+def log_energy_halo(
+    *, sigma: float | Sequence[float] = (0.7, 1.0), inner: float = 1.5, outer: float = 3.0
+) -> int:
+    """Pixels around a pixel that its value depends on."""
+    return max(map(gaussian_radius, _scales(sigma))) + gaussian_radius(inner) + gaussian_radius(outer)
+
+
+def _scales(sigma: float | Sequence[float]) -> tuple[float, ...]:
+    scales = tuple(sigma) if isinstance(sigma, Sequence) else (sigma,)
+    if not scales:
+        raise InputError("sigma must be a number of pixels or several, got none")
+    return scales
+
+
+def _log_of_scale(grey: np.ndarray, sigma: float, inner: float, noise: float) -> np.ndarray:
     yy, xx, xy = filters = gaussian_derivatives(sigma, 2)
-    energy = np.square(correlate(grey, yy)) + np.square(correlate(grey, xx))
+    energy = np.square(correlate(grey, yy))
+    energy += np.square(correlate(grey, xx))
     energy += 2 * np.square(correlate(grey, xy))
     level = sum(noise_level(band.noise_gain, noise, 2) for band in (*filters, filters[2]))
-    ratio = gaussian_blur(energy.astype(np.float32), inner) / np.float32(level)
-    return gaussian_blur(np.log1p(ratio), outer)
-
-
-def log_energy_halo(*, sigma: float = 0.7, inner: float = 1.5, outer: float = 3.0) -> int:
-    """Pixels around a pixel that its value depends on."""
-    return gaussian_radius(sigma) + gaussian_radius(inner) + gaussian_radius(outer)
+    return np.log1p(gaussian_blur(energy.astype(np.float32), inner) / np.float32(level))

@@ -189,3 +189,11 @@ def test_log_energy_averages_logarithms(grey):
 def test_options_out_of_range_are_refused(grey, name, options, match):
     with pytest.raises(InputError, match=match):
         run(name, grey, **options)
+
+
+def test_log_energy_of_several_scales_is_their_mean(grey):
+    of_each = [run("log_energy", grey, sigma=sigma, outer=0.0) for sigma in (0.5, 1.0, 2.0)]
+    found = run("log_energy", grey, sigma=[0.5, 1.0, 2.0], outer=0.0)
+    np.testing.assert_allclose(found, np.mean(of_each, axis=0), rtol=1e-5)
+    with pytest.raises(InputError, match="several, got none"):
+        run("log_energy", grey, sigma=())

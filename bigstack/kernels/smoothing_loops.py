@@ -7,19 +7,28 @@ import numpy as np
 from bigstack.kernels.jit import compiled
 
 ROWS = 4
-"""Rows that `smooth_down` makes at a time; it takes as many less one zeros before and after its taps."""
+"""Rows that `_smooth_down` makes at a time; it takes as many less one zeros before and after its taps."""
+
+
+def smooth_columns(rows: np.ndarray, taps: np.ndarray, first: int, out: np.ndarray) -> None:
+    """Correlate columns with all of some taps, zero outside; `out` begins at row `first`; float32."""
+    _smooth_down(rows, np.pad(taps, ROWS - 1), first, out)
 
 
 @compiled
 def smooth_across(marks: np.ndarray, taps: np.ndarray, out: np.ndarray) -> None:
-    """Correlate rows with symmetric taps, given from the middle outwards, zero outside; float32."""
+    """Correlate rows with symmetric taps, given from the middle outwards, float32.
+
+    `marks` are as wide as `out` and zero outside, or wider by the taps' reach on either side.
+    """
     reach = taps.shape[0] - 1
-    width = marks.shape[1]
+    width = out.shape[1]
+    start = (width + 2 * reach - marks.shape[1]) // 2
     line = np.zeros(width + 2 * reach, np.float32)
     for y in range(marks.shape[0]):
         source, row = marks[y], out[y]
-        for x in range(width):
-            line[reach + x] = source[x]
+        for x in range(marks.shape[1]):
+            line[start + x] = source[x]
         for x in range(width):
             row[x] = line[reach + x] * taps[0]
         # Four pairs of taps in one go: the row is read and written a fourth as often.
@@ -43,8 +52,8 @@ def smooth_across(marks: np.ndarray, taps: np.ndarray, out: np.ndarray) -> None:
 
 
 @compiled
-def smooth_down(rows: np.ndarray, taps: np.ndarray, first: int, out: np.ndarray) -> None:
-    """Correlate columns with taps that have zeros around them, zero outside; `out` begins at row `first`."""
+def _smooth_down(rows: np.ndarray, taps: np.ndarray, first: int, out: np.ndarray) -> None:
+    """`smooth_columns` with taps that have zeros around them."""
     height, width = out.shape
     reach = (taps.shape[0] - 2 * ROWS + 1) // 2
     nothing, aside = np.zeros(width, np.float32), np.empty((ROWS, width), np.float32)
