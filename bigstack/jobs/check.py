@@ -40,6 +40,8 @@ class Checked:
     nodes: tuple[Node, ...]
     reading: Mapping[str, Any]
     """Options of `open_stack`."""
+    hashed: bool
+    """Whether inputs are told by their content."""
     running: Mapping[str, Any]
     formats: Mapping[str, Any]
     """`FORMAT_OPTIONS` of outputs."""
@@ -56,6 +58,7 @@ def input_options() -> dict[str, Option]:
         Option("path", str | list[str], None, "Folder, frames, pattern, TIFF or Zarr of the stack."),
         Option("name", str | None, None, "What names of outputs call the stack."),
         Option("split", str | int | None, None, 'Many stacks: "folders", a gap such as "30s", or a number.'),
+        Option("hash", bool, True, "Tell inputs by their content; false: by size and time, for huge ones."),
     )
     return {option.name: option for option in own} | options_of(load("bigstack.io.open:open_stack"))
 
@@ -120,10 +123,11 @@ def check_job(job: Job) -> Checked:
     if problems:
         several = "".join(f"\n  {problem}" for problem in problems)
         raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} things are wrong:{several}")
+    hashed = reading.pop("hash", True)
     for name in ("path", "name", "split"):
         reading.pop(name, None)
     formats = {name: target[name] for name in FORMAT_OPTIONS if target.get(name) is not None}
-    return Checked(job, tuple(nodes), reading, running, formats)
+    return Checked(job, tuple(nodes), reading, hashed, running, formats)
 
 
 def _section(

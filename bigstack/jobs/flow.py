@@ -81,7 +81,7 @@ class Flow:
         from bigstack.jobs.record import check_inputs
 
         started = time.perf_counter()
-        found = self.cache.inputs(self.opened.attrs["files"])
+        found = self.cache.inputs(self.opened.attrs["files"], hashed=self.checked.hashed)
         check_inputs(self.checked.job, found)
         self.timings["hashing"] = time.perf_counter() - started
         return found
@@ -101,7 +101,12 @@ class Flow:
         for key in ("use", "masks"):
             if options.get(key) is not None:
                 options[key] = self._content(self.checked.job.path(options[key]))
-        return [node.kind.name, options, [self.key(source) for source in node.sources]]
+        return [node.kind.name, options, [self._source_key(source) for source in node.sources]]
+
+    def _source_key(self, name: str) -> Any:
+        """Key of what a step takes; an image is read back, so its format counts."""
+        image = self.images.get(name)
+        return self.key(name) if image is None else [self.key(name), image.suffix, dict(self.checked.formats)]
 
     def _content(self, path: Path) -> str:
         return InputRecord.of(path, digest=True).digest

@@ -256,6 +256,8 @@ def _bunches(flow: Flow, node: Node, place: Path | None, watch: Watch) -> Any:
     stack, spans = _spans(flow, node)
     if place is None:
         place = flow.cache.place(flow.key(node.name))
+        if node.name in flow.forced:
+            flow.cache.forget(flow.key(node.name))
         if not place.exists():
             flow.tell(f"{node.name}: fusing {len(spans)} bunches of {stack.sizes['z']} frames")
             place.parent.mkdir(parents=True, exist_ok=True)

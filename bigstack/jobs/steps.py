@@ -83,6 +83,8 @@ class Kind:
             self._check_method(name, known, where)
             choose(name, known, f"option of {where}")
             found[name] = convert(value, known[name].hint, f"{where}: {name}")
+        for name in found.get("outputs") or ():
+            choose(name, self.variables, f"output of {where}")
         return found
 
     def _check_method(self, name: str, known: Mapping[str, Option], where: str) -> None:

@@ -88,6 +88,10 @@ def test_all_steps_of_the_template_can_be_enabled():
         ('[[steps]]\nmethod = "pyramid"', "needs a kind"),
         ('[[step]]\ndo = "fuse"', "did you mean 'steps'"),
         ("", "no step that is enabled"),
+        (
+            '[[steps]]\ndo = "fuse"\noutputs = ["dept"]',
+            "unknown output of step 'fuse' 'dept'; did you mean 'depth'",
+        ),
         ("[run]\nworker = 2", "did you mean 'workers'"),
         ("[output]\nquality = 1.5", "quality takes a whole number"),
         ("[[steps]", "is no TOML"),

@@ -210,8 +210,8 @@ def test_depth_and_masks(photos, tmp_path):
     job.run()
     assert tifffile.imread(tmp_path / "out" / "d.tif").dtype == np.float32
     assert set(np.unique(cv2.imread(str(tmp_path / "out" / "v.png")))) <= {0, 255}
-    with pytest.raises(InputError, match="gives no image"):
-        Job(photos, tmp_path / "b").add("depth", outputs=["image"]).run()
+    with pytest.raises(InputError, match="gives no sigma"):
+        Job(photos, tmp_path / "b").add("fuse", outputs=["sigma"]).run()
 
 
 def test_names(photos, tmp_path):
@@ -306,6 +306,31 @@ def test_metadata_is_that_of_the_frame_asked_for(tmp_path):
     assert model() == "Model 1"
     with pytest.raises(InputError, match="metadata-from 9"):
         job.set({"output.metadata_from": 9}).run()
+
+
+def test_huge_inputs_need_not_be_hashed(job, photos, tmp_path, monkeypatch):
+    from bigstack.io.record import InputRecord
+
+    of = InputRecord.of
+
+    def counted(path, *, digest=False):
+        assert not (digest and photos in (path, *getattr(path, "parents", ())))
+        return of(path, digest=digest)
+
+    monkeypatch.setattr(InputRecord, "of", counted)
+    job = job.set({"input.hash": False})
+    job.run()
+    assert states(job.run()) == {"fuse": "up to date", "mean": "up to date"}
+    os.utime(photos / "f1.png")
+    assert states(job.run(dry_run=True)) == {"fuse": "to do", "mean": "to do"}
+    with pytest.raises(StackError, match="is not what it was"):
+        Job.read(record_path(tmp_path / "out" / "photos-fuse.tif")).run()
+
+
+def test_a_format_counts_for_who_reads_the_image(photos, tmp_path):
+    job = Job(photos, tmp_path / "out").add("fuse").add("denoise", source="fuse", strength=0.8, keep=True)
+    job.run()
+    assert states(job.set({"fuse.format": "jpg"}).run()) == {"fuse": "done", "denoise": "done"}
 
 
 def test_missing_things(photos, tmp_path):
