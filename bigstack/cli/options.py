@@ -188,7 +188,7 @@ class Quality(click.ParamType):
 
 def take_quality(values: dict[str, Any]) -> str | None:
     """Leave the quality of JPEG files in `values`, and give the word, when there is one."""
-    given = values.pop("quality")
+    given = values.pop("quality", ())
     numbers = [value for value in given if isinstance(value, int)]
     words = [value for value in given if isinstance(value, str)]
     for several in (numbers, words):
@@ -198,17 +198,19 @@ def take_quality(values: dict[str, Any]) -> str | None:
     return words[-1] if words else None
 
 
+quality = click.option(
+    "--quality", type=Quality(), multiple=True,
+    help="A number: of JPEG outputs, 1 to 100. full or fast: work that goes into a depth [full].",
+)  # fmt: skip
+
 writing = combined(
     click.option("--overwrite", is_flag=True, help="Replace an output that is there already."),
     click.option(
         "--ngff", type=click.Choice(["0.5", "0.4"]), help="OME-Zarr version of .ome.zarr outputs [0.5]."
     ),
     click.option("--compression", help="Compression of TIFF and Zarr outputs."),
-    click.option(
-        "--quality", type=Quality(), multiple=True,
-        help="A number: of JPEG outputs, 1 to 100. full or fast: work that goes into a depth [full].",
-    ),
-)  # fmt: skip
+    quality,
+)
 
 metadata = combined(
     click.option(

@@ -22,6 +22,7 @@ from bigstack.cli.stack import method_options, stack_job
 @correction_options
 @options.reading
 @options.running
+@options.quality
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 def plan(inputs: tuple[Path, ...], output: Path | None, as_json: bool, debug: bool, **values: Any) -> None:

@@ -87,6 +87,8 @@ def test_a_dry_run_writes_nothing(bigstack, frames, tmp_path):
     assert not list(tmp_path.iterdir())
     _, plan, _ = bigstack("plan", frames, "--json")
     assert json.loads(plan)["tiles"] >= 1
+    code, out, _ = bigstack("plan", frames, "--method", "depth", "--quality", "fast")
+    assert code == 0
 
 
 def test_quiet_says_nothing(bigstack, frames, tmp_path):
