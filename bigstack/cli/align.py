@@ -27,7 +27,7 @@ ESTIMATE = {
     "align_channel": "channel",
     "on_misaligned": "on_misaligned",
     "smooth_scale": "smooth_scale",
-    "refine": "refine",
+    "align_refine": "refine",
     "patch_size": "patch_size",
     "patches": "patches",
 }
@@ -74,7 +74,7 @@ alignment_options = options.combined(
     ),
     click.option("--smooth-scale", is_flag=True, default=None, help="align: scale is smooth in z."),
     click.option(
-        "--refine/--no-refine", default=None,
+        "--align-refine/--no-align-refine", default=None,
         help="align: measure patches at full resolution after the method, or take what it gives [refine].",
     ),
     click.option("--patch-size", type=click.IntRange(16, 256), help="align: side of patches, pixels [48]."),

@@ -98,10 +98,10 @@ def test_limits_and_options_of_others_are_told(bigstack, moved, tmp_path, words,
 @pytest.mark.parametrize(
     "words",
     [
-        ("--no-refine",),
-        ("--method", "phase", "--no-refine"),
+        ("--no-align-refine",),
+        ("--method", "phase", "--no-align-refine"),
         ("--patch-size", "32", "--patches", "16"),
-        ("--method", "features", "--detector", "KAZE", "--descriptor", "AKAZE", "--no-refine"),
+        ("--method", "features", "--detector", "KAZE", "--descriptor", "AKAZE", "--no-align-refine"),
         (
             "--method",
             "features",
@@ -111,7 +111,7 @@ def test_limits_and_options_of_others_are_told(bigstack, moved, tmp_path, words,
             "1",
             "--flann-checks",
             "2",
-            "--no-refine",
+            "--no-align-refine",
         ),
         (
             "--method",
@@ -122,11 +122,27 @@ def test_limits_and_options_of_others_are_told(bigstack, moved, tmp_path, words,
             "0.6",
             "--min-matches",
             "6",
-            "--no-refine",
+            "--no-align-refine",
         ),
-        ("--method", "features", "--estimator", "lmeds", "--no-refine"),
-        ("--method", "features", "--ransac-iterations", "20", "--ransac-threshold", "0.7", "--no-refine"),
-        ("--method", "features", "--ransac-threshold", "0.5", "--ransac-confidence", "0.5", "--no-refine"),
+        ("--method", "features", "--estimator", "lmeds", "--no-align-refine"),
+        (
+            "--method",
+            "features",
+            "--ransac-iterations",
+            "20",
+            "--ransac-threshold",
+            "0.7",
+            "--no-align-refine",
+        ),
+        (
+            "--method",
+            "features",
+            "--ransac-threshold",
+            "0.5",
+            "--ransac-confidence",
+            "0.5",
+            "--no-align-refine",
+        ),
         ("--model", "affine"),
         ("--align-mode", "chain"),
         ("--align-reference", "last"),
@@ -137,7 +153,7 @@ def test_limits_and_options_of_others_are_told(bigstack, moved, tmp_path, words,
 def test_every_option_of_the_estimate_has_an_effect(bigstack, moved, tmp_path, words):
     plain, other = tmp_path / "plain.json", tmp_path / "other.json"
     method = words[:2] if words[0] == "--method" else ()
-    refine = ("--no-refine",) if "--no-refine" in words and method and len(words) > 3 else ()
+    refine = ("--no-align-refine",) if "--no-align-refine" in words and method and len(words) > 3 else ()
     assert bigstack("align", moved, "-o", plain, *method, *refine)[0] == 0
     assert bigstack("align", moved, "-o", other, *words)[0] == 0
     assert plain.read_text() != other.read_text()
