@@ -10,12 +10,14 @@ import dask.array as da
 import xarray as xr
 
 from bigstack.engine.channels import channel_numbers
-from bigstack.engine.depth_maps import depth_maps, frame_positions
+from bigstack.engine.depth_maps import depth_maps, frame_positions, noise_of_middle
 from bigstack.engine.layout import Layout
 from bigstack.engine.plan import DEFAULT_LIMIT, Plan, available_workers, parse_bytes, plan
+from bigstack.engine.sources import as_source
 from bigstack.engine.stacks import check_stack
-from bigstack.kernels.depth.blocks import depth_blocks
-from bigstack.kernels.depth.recipe import REFINE
+from bigstack.kernels.depth.blocks import DepthBlocks, block_side
+from bigstack.kernels.depth.recipe import REFINE, recipe_of
+from bigstack.kernels.depth.stream import DepthStream, streams
 from bigstack.kernels.depth.units import uneven
 from bigstack.names import DepthMeasure, Peak, Priority, Quality, Refinement
 
@@ -51,6 +53,9 @@ def depth_from_focus(
     doi:10.1016/0167-2789(92)90242-F). docs/depth.md compares the choices.
 
     The result is defined on canonical blocks, so no tile, chunk, worker or region ever changes a bit of it.
+    Blocks hold all frames. With one focus measure, a `peak` of three values and no refinement but
+    ``diamond``, frames are looked at one after the other instead: tiles of any size, memory that does not
+    grow with the frames. If `noise` is not given it is then taken, at once, from the middle of eight frames.
 
     Parameters
     ----------
@@ -161,13 +166,18 @@ def depth_by(
 ) -> xr.Dataset:
     """`depth_from_focus` with a layout of the caller's, who wants to know its plan."""
     check_stack(stack)
-    fold = depth_blocks(
-        stack.sizes["z"],
+    recipe = recipe_of(
         channels=channel_numbers(stack, focus_channel),
         positions=uneven(frame_positions(stack)),
         **options,
     )
     array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
+    fold: DepthStream | DepthBlocks
+    if streams(recipe):
+        sigma = noise_of_middle(as_source(array), recipe.channels, recipe.noise)
+        fold = DepthStream(recipe, stack.sizes["z"], sigma)
+    else:
+        fold = DepthBlocks(block_side(stack.sizes["z"]), recipe)
     tiles = layout.first(fold, array)
     maps = depth_maps(stack, {name: tiles.output(name) for name in fold.outputs})
     attrs = {name: value for name, value in stack.attrs.items() if name not in ("audit", "files")}

@@ -135,6 +135,17 @@ def test_options_change_what_they_say():
     assert loud.valid.mean() < plain.valid.mean()
 
 
+def test_one_measure_streams_through_tiles_of_any_size():
+    made = scene("bump", seed=2, shape=SHAPE, frames=9, noise=(2.0, 0.0)).compute()
+    how = {"measure": "log_energy", "peak": "gaussian", "refine": "diamond", "window": 9}
+    whole = depth_from_focus(made.stack, **how).compute()
+    odd = depth_from_focus(made.stack.chunk({"z": 1, "y": 100}), tile=(71, 333), **how).compute()
+    xr.testing.assert_equal(whole, odd)
+    assert depth_errors(whole.depth.values, made.truth.depth.values).rmse < 0.35
+    noisy = depth_from_focus(made.stack, noise=200.0, **how)
+    assert noisy.valid.mean() < whole.valid.mean()
+
+
 def test_near_and_far_of_two_surfaces_at_one_place():
     """A pane of texture before a wall, both seen through one another."""
     rng = np.random.default_rng(0)

@@ -8,6 +8,9 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
+from bigstack.io.source import Source
+from bigstack.kernels.depth.estimate import luma_noise
+from bigstack.kernels.depth.refined import lumas_of
 from bigstack.kernels.depth.units import depth_at, deviation_at
 
 
@@ -58,3 +61,18 @@ def _labeller(
         return xr.DataArray(values, dims=("y", "x"), coords=flat, attrs=attrs)
 
     return label
+
+
+_SIDE, _FRAMES = 512, 8  # of what noise is found from
+
+
+def noise_of_middle(source: Source, channels: tuple[int, ...], noise: float | None) -> float:
+    """Standard deviation of the luma's noise, from the middle of some frames where it is not given."""
+    count, height, width, colours = source.shape
+    if noise is not None:
+        return luma_noise(np.zeros((0, 0, 0), np.float32), source.dtype, colours, noise)
+    top, left = max(0, (height - _SIDE) // 2), max(0, (width - _SIDE) // 2)
+    middle = slice(top, min(height, top + _SIDE)), slice(left, min(width, left + _SIDE))
+    chosen = sorted({int(z) for z in np.linspace(0, count - 1, min(count, _FRAMES)).round()})
+    frames = np.stack([source.read(z, *middle) for z in chosen])
+    return luma_noise(lumas_of(frames, channels), source.dtype, colours, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from bigstack.kernels.jit import compiled
@@ -20,6 +21,28 @@ def clean_until(depth: np.ndarray, blur: float = BLUR) -> np.ndarray:
     _sweep(near, step, diagonal, False)
     _sweep(near, step, diagonal, True)
     return near
+
+
+def clean_within(depth: np.ndarray, blur: float, reach: int) -> np.ndarray:
+    """Return `clean_until` of surfaces within `reach` pixels only, the same bits in any window so padded."""
+    near = depth.astype(np.float32)
+    step = np.float32(1 / blur)
+    diagonal = np.float32(np.sqrt(2)) * step
+    for _ in range(reach):
+        wide = cv2.copyMakeBorder(near, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+        _spread(wide, step, diagonal, near)
+    return near
+
+
+@compiled
+def _spread(wide: np.ndarray, step: np.float32, diagonal: np.float32, out: np.ndarray) -> None:
+    height, width = out.shape
+    for y in range(height):
+        above, row, below = wide[y], wide[y + 1], wide[y + 2]
+        for x in range(width):
+            beside = min(min(above[x + 1], below[x + 1]), min(row[x], row[x + 2])) + step
+            corner = min(min(above[x], above[x + 2]), min(below[x], below[x + 2])) + diagonal
+            out[y, x] = min(row[x + 1], min(beside, corner))
 
 
 @compiled

@@ -15,6 +15,10 @@ from bigstack.kernels.focus.maps import FocusMap
 
 SAMPLES = 9.0
 """Independent values that a focus value counts as."""
+FLOOR = np.float32(2.5 / np.sqrt(SAMPLES))
+"""Excess over noise that is added to that of every frame, as what noise alone may be."""
+SOFT = 0.8
+"""Power of the excess over noise that evidence is shared by: what `confidence` makes of its logarithm."""
 _SIDE, _FRAMES = 192, 4  # of the noise that a measure's answer to noise is taken from
 _FALSE = 0.01  # share of pixels of noise alone that count as textured
 _WIDEST = 32  # pixels around made-up ones that are left out
@@ -35,7 +39,7 @@ def measured(frames: np.ndarray, sigma: float, focus: FocusMap, invalid: np.ndar
             energy[z][cv2.dilate(invalid[z].astype(np.uint8), reach) > 0] = 0
     peak = largest(energy)
     log = np.empty_like(energy)
-    likelihood(energy, np.float32(2.5 / np.sqrt(SAMPLES)), log)
+    likelihood(energy, FLOOR, log)
     return Evidence(log, energy, np.maximum(peak - 1, 0), peak)
 
 
@@ -53,3 +57,10 @@ def answer_to_noise(focus: FocusMap, sigma: float) -> tuple[float, Any]:
     grey = FocusMap(focus.measure, focus.options, (), focus.smoothing)
     values = np.concatenate([grey(one).ravel() for one in noise])
     return max(float(values.mean(dtype=np.float64)), 1e-12), values
+
+
+def shares_near(triple: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Confidence (y, x) float32: share of three frames in that of all, `total` 1024ths."""
+    powers = (np.maximum(triple - 1, 0) + FLOOR) ** np.float32(SOFT)
+    whole = (powers * np.float32(1024)).astype(np.int64).sum(axis=0)
+    return np.clip(whole / np.maximum(total, 1), 0, 1).astype(np.float32)

@@ -16,6 +16,7 @@ TERMS = (0.07205, 0.009754, 0.001804, 2.359e-6, 0.0009767)
 POWER, SCALE = 0.3763, 1.52
 """The deviation is `SCALE` times the weighted sum to this power, so that errors lie within it as often as a
 Gaussian's do, over scenes (`benchmarks/depth.py`)."""
+_STEPS = 1024.0  # of a frame
 _LEAST = np.float32(1e-6)
 
 
@@ -29,17 +30,19 @@ def terms(evidence: Evidence, depth: np.ndarray, first: np.ndarray, fall: np.nda
     frame = np.clip(np.rint(depth), 0, len(evidence.energy) - 1).astype(np.intp)
     return [
         np.square(depth - first),
-        _variance(depth),
+        spread_nearby(depth),
         1 / (1 + np.maximum(evidence.peak - 1, 0)),
         np.square(fall),
         1 - pick(evidence.energy, frame) / np.maximum(evidence.peak, np.float32(1e-6)),
     ]
 
 
-def _variance(depth: np.ndarray) -> np.ndarray:
-    wide, sides = depth.astype(np.float64), (_WINDOW, _WINDOW)
-    mean = cv2.blur(wide, sides)
-    return np.maximum(cv2.blur(np.square(wide), sides) - np.square(mean), 0).astype(np.float32)
+def spread_nearby(depth: np.ndarray) -> np.ndarray:
+    """Variance (y, x) float32 of depths in a small window; sums of whole numbers, the same in any tile."""
+    steps, sides = np.rint(depth.astype(np.float64) * _STEPS), (_WINDOW, _WINDOW)
+    mean = cv2.boxFilter(steps, -1, sides, normalize=False) / _WINDOW**2
+    square = cv2.boxFilter(np.square(steps), -1, sides, normalize=False) / _WINDOW**2
+    return (np.maximum(square - np.square(mean), 0) / _STEPS**2).astype(np.float32)
 
 
 def deviation(evidence: Evidence, depth: np.ndarray, first: np.ndarray, fall: np.ndarray) -> np.ndarray:
@@ -54,8 +57,13 @@ def deviation(evidence: Evidence, depth: np.ndarray, first: np.ndarray, fall: np
     fall
         Curvature of the logarithm of focus at the peak, frame by frame.
     """
-    total = np.full(depth.shape, _LEAST, np.float32)
-    for weight, term in zip(TERMS, terms(evidence, depth, first, fall), strict=True):
+    return deviation_of(terms(evidence, depth, first, fall))
+
+
+def deviation_of(found: list[np.ndarray]) -> np.ndarray:
+    """Standard deviation (y, x) float32 of `terms`."""
+    total = np.full(found[0].shape, _LEAST, np.float32)
+    for weight, term in zip(TERMS, found, strict=True):
         total += np.float32(weight) * term
     return np.float32(SCALE) * total ** np.float32(POWER)
 
