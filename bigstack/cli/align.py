@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bigstack.cli import options
+from bigstack.cli.plots import plot_options
 from bigstack.names import (
     AlignMethod,
     Consensus,
@@ -199,7 +200,7 @@ def _features(method: str, asked: dict[str, Any]) -> dict[str, Any]:
 @alignment_options
 @options.reading
 @options.running_without_tile
-@click.option("--plots", type=options.PATH, help="Folder for plots of motion, residuals and matches.")
+@plot_options
 @click.option("--overwrite", is_flag=True, help="Replace outputs that are there already.")
 @options.talking
 def align(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
@@ -216,7 +217,7 @@ def align(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
 
     reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"))
     values.pop("debug")
-    plots = values.pop("plots")
+    plots, form = values.pop("plots"), values.pop("plot_format")
     how = align_options(values.pop("method"), values)
     reading = options.reading_options(values)
     with reporter:
@@ -225,5 +226,7 @@ def align(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
             from bigstack.report.alignment import save_plots
 
             again = values["overwrite"]
-            result.written += save_plots(result.alignment, plots, stack=result.stack, overwrite=again)
+            result.written += save_plots(
+                result.alignment, plots, stack=result.stack, format=form, overwrite=again
+            )
     reporter.summary(result)

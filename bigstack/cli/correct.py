@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from bigstack.cli import options
+from bigstack.cli.plots import plot_options
 from bigstack.geometry.correction import Curve, Falloff, Fill, Space
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -154,7 +155,7 @@ def _main_option(kind: str, value: Any) -> dict[str, Any]:
 @click.option("-o", "--output", type=options.PATH, help="OME-Zarr to write; without it, only measure.")
 @correction_options
 @click.option("--save", type=options.PATH, help="Folder for corrections (JSON) and masks (PNG).")
-@click.option("--plots", type=options.PATH, help="Folder for plots of what was measured.")
+@plot_options
 @options.reading
 @options.running_without_tile
 @click.option("--ngff", type=click.Choice(["0.5", "0.4"]), help="OME-Zarr version [0.5].")
@@ -178,7 +179,7 @@ def correct(inputs: tuple[Path, ...], output: Path | None, **values: Any) -> Non
 
     reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"), work="correcting")
     values.pop("debug")
-    plots = values.pop("plots")
+    plots, form = values.pop("plots"), values.pop("plot_format")
     steps = steps_of(values)
     if not steps:
         raise click.UsageError("no correction was asked for; choose one or more, such as --balance rgb")
@@ -186,8 +187,8 @@ def correct(inputs: tuple[Path, ...], output: Path | None, **values: Any) -> Non
     with reporter:
         result = correct_stack(CorrectJob(inputs, steps, output, reading=reading, **values), watch=reporter)
         if plots is not None:
-            from bigstack.report.corrections import save_plots
+            from bigstack.report.plots import save_plots
 
             again = values["overwrite"]
-            result.written += save_plots(result.stack, result.corrections, plots, overwrite=again)
+            result.written += save_plots(result.found, plots, format=form, overwrite=again)
     reporter.summary(result)

@@ -10,15 +10,27 @@ from typing import Any
 import click
 
 from bigstack.cli import options
+from bigstack.cli.plots import plot_options
 
 report_options = options.combined(
     click.option("--report", type=options.PATH, help="Write a page (.html) about the run and its result."),
+    plot_options,
 )
 
 
 def take_report(values: dict[str, Any]) -> dict[str, Any]:
     """Take the options out of a command's `values`, and refuse early what could not be written."""
-    found = {"report": values.pop("report"), "overwrite": values["overwrite"]}
+    found = {name: values.pop(name) for name in ("report", "plots", "plot_format")}
+    found["overwrite"] = values["overwrite"]
+    if found["plots"] is not None:
+        from bigstack.errors import OutputExistsError
+        from bigstack.report.figures import new_figure
+
+        new_figure((1, 1))  # says what to install
+        last = found["plots"] / f"sharpness.{found['plot_format']}"
+        if last.exists() and not found["overwrite"]:
+            raise OutputExistsError(f"{last} is there already; choose another folder, or --overwrite")
+        values["keep"] = True
     if found["report"] is not None:
         from bigstack.errors import InputError
         from bigstack.report.page import check_report
@@ -34,11 +46,23 @@ def take_report(values: dict[str, Any]) -> dict[str, Any]:
 
 def write_pages(result: Any, wanted: dict[str, Any]) -> list[Path]:
     """Write what was asked for of a `StackResult`."""
+    paths = _write_plots(result.trace, wanted["plots"], wanted)
     if wanted["report"] is None:
-        return []
+        return paths
     from bigstack.report.page import write_report
 
-    return [write_report(facts_of(result), wanted["report"], overwrite=wanted["overwrite"])]
+    page = write_report(facts_of(result), wanted["report"], overwrite=wanted["overwrite"])
+    return [*paths, page]
+
+
+def _write_plots(trace: Any, folder: Path | None, wanted: dict[str, Any]) -> list[Path]:
+    if folder is None:
+        return []
+    from bigstack.report.plots import save_plots
+
+    unit = trace.units.get("depth", "frame")
+    form, again = wanted["plot_format"], wanted["overwrite"]
+    return save_plots(trace.found, folder, stack=trace.stack, unit=unit, format=form, overwrite=again)
 
 
 def facts_of(result: Any) -> Any:
@@ -65,17 +89,22 @@ def _facts(trace: Any, outputs: Any, notes: Any) -> Any:
 
 
 def job_pages(result: Any, wanted: dict[str, Any]) -> list[Path]:
-    """Write a page for every fused image of a `JobResult`; several get the names of their outputs too."""
-    if wanted["report"] is None:
-        return []
-    from bigstack.report.page import write_report
+    """Write what was asked for of every fused image of a `JobResult`.
 
+    Several pages, and folders of plots, get the names of their outputs too.
+    """
     shown = [(stack, step) for stack in result.stacks for step in stack.steps if step.trace is not None]
-    pages = []
+    written = []
     for stack, step in shown:
-        path = wanted["report"]
+        page, folder = wanted["report"], wanted["plots"]
         if len(shown) > 1:
-            path = path.with_name(f"{path.stem}-{step.paths[0].name.partition('.')[0]}{path.suffix}")
-        facts = _facts(step.trace, step.variables, stack.notes)
-        pages.append(write_report(facts, path, overwrite=wanted["overwrite"]))
-    return pages
+            name = step.paths[0].name.partition(".")[0]
+            page = page and page.with_name(f"{page.stem}-{name}{page.suffix}")
+            folder = folder and folder / name
+        written += _write_plots(step.trace, folder, wanted)
+        if page is not None:
+            from bigstack.report.page import write_report
+
+            facts = _facts(step.trace, step.variables, stack.notes)
+            written.append(write_report(facts, page, overwrite=wanted["overwrite"]))
+    return written

@@ -345,19 +345,25 @@ class BlurProbe:
 
     def __call__(self, source: Source, tile: Tile) -> np.ndarray:
         """Return their positions (n, 3): y, x, channel."""
+        limit = np.array(self.thresholds) * (256.0 * len(self.frames))
+        return np.concatenate(
+            [
+                np.argwhere(np.abs(residual) > limit) + np.array([part.y0, part.x0, 0])
+                for part, residual in self.residuals(source, tile)
+            ]
+        )
+
+    def residuals(self, source: Source, tile: Tile) -> Iterator[tuple[Tile, np.ndarray]]:
+        """Parts of a tile, and 256 times the sum of the frames there minus its 5x5 Gaussian."""
         outer = tile.pad(BLUR_HALO, within=source.shape[1:3])
         floats = source.dtype.kind == "f"
         total = np.zeros((*outer.shape, source.shape[3]), np.float64 if floats else np.uint32)
         for z in self.frames:
             total += source.read(z, *outer.slices)
-        limit = np.array(self.thresholds) * (256.0 * len(self.frames))
-        found = []
         for part in tile.split(max(1, _STRIP_PIXELS // tile.shape[1]), tile.shape[1]):
             padded = part.pad(BLUR_HALO, within=source.shape[1:3])
             strip = total[padded.inside(outer)].astype(np.float64 if floats else np.int64)
-            residual = blur_residual(strip)[part.inside(padded)]
-            found.append(np.argwhere(np.abs(residual) > limit) + np.array([part.y0, part.x0, 0]))
-        return np.concatenate(found)
+            yield part, blur_residual(strip)[part.inside(padded)]
 
 
 class SpikeProbe:

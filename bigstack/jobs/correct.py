@@ -69,6 +69,8 @@ class CorrectResult:
     skipped: int = 0
     pieces: int = 0
     notes: list[str] = field(default_factory=list)
+    found: list[tuple[Any, Any]] = field(default_factory=list)
+    """Each correction with the stack it was estimated on."""
 
     def lines(self, *, verbose: bool = False) -> list[str]:
         """For people."""
@@ -106,9 +108,10 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
     where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
     with ExitStack() as cleanup:
         executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
-        corrected, corrections = apply_steps(stack, job.steps, workers=job.workers, watch=watch)
+        trace = Trace()
+        corrected, corrections = apply_steps(stack, job.steps, trace=trace, workers=job.workers, watch=watch)
         written = _save(job, corrections)
-        result = CorrectResult(stack, corrections, written, 0.0, notes=notes_of(stack))
+        result = CorrectResult(stack, corrections, written, 0.0, notes=notes_of(stack), found=trace.found)
         if job.output is not None:
             progress = _write(job, corrected, corrections, executor, watch)
             result.written.append(job.output)

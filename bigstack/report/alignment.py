@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,11 @@ import xarray as xr
 
 from bigstack.engine.register import measure_pair
 from bigstack.engine.sources import as_source
-from bigstack.errors import InputError, OutputExistsError
+from bigstack.errors import InputError
 from bigstack.geometry.alignment import Alignment
 from bigstack.kernels.registration.coarse import PairOptions
 from bigstack.kernels.registration.models import inverse, map_points, motions_of
+from bigstack.report.figures import Drawing, PlotFormat, new_figure, save_figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ def plot_alignment(alignment: Alignment) -> Figure:
     >>> len(plot_alignment(Alignment.identity((480, 640), 3)).axes)
     4
     """
-    figure = _figure((9, 6))
+    figure = new_figure((9, 6))
     panels = figure.subplots(2, 2)
     parts, z = alignment.decompose(), np.arange(len(alignment))
     residual = np.array([np.nan if f.residual is None else f.residual for f in alignment.frames])
@@ -103,7 +104,7 @@ def plot_matches(
     small = max(1.0, max(alignment.shape) / _WIDE)
     images = [_preview(source, z, small) for z in (first, second)]
     miss = found.second - map_points(between, found.first)
-    figure = _figure((11, 9))
+    figure = new_figure((11, 9))
     pair, arrows = figure.subplots(2, 1, height_ratios=[1, 1])
     _draw_pair(pair, images, found.first / small, found.second / small, np.hypot(*miss.T))
     _draw_misses(arrows, images[0], found.first / small, miss / small, small)
@@ -113,7 +114,12 @@ def plot_matches(
 
 
 def save_plots(
-    alignment: Alignment, folder: Path, *, stack: xr.DataArray | None = None, overwrite: bool = False
+    alignment: Alignment,
+    folder: Path,
+    *,
+    stack: xr.DataArray | None = None,
+    format: PlotFormat = "png",
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write ``alignment.png`` into a folder and, with the stack, matches of neighbours, at most 12 pairs.
 
@@ -122,34 +128,21 @@ def save_plots(
     OutputExistsError
         When one of them is there and `overwrite` is not set.
     """
-    paths = []
-    for name, figure in _plots(alignment, stack):
-        path = Path(folder) / name
-        if path.exists() and not overwrite:
-            raise OutputExistsError(f"{path} is there already; choose another folder, or overwrite it")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=120)
-        paths.append(path)
-    return paths
+    return save_figures(alignment_plots(alignment, stack), folder, format=format, overwrite=overwrite)
 
 
-def _plots(alignment: Alignment, stack: xr.DataArray | None) -> Iterator[tuple[str, Figure]]:
-    yield "alignment.png", plot_alignment(alignment)
+def alignment_plots(alignment: Alignment, stack: xr.DataArray | None) -> list[Drawing]:
+    """Name and drawing of each plot: the motions and, with the stack, matches of neighbours."""
+    drawings: list[Drawing] = [("alignment", partial(plot_alignment, alignment))]
     if stack is None:
-        return
+        return drawings
     pairs = list(pairwise(alignment.kept))
     chosen = np.unique(np.linspace(0, len(pairs) - 1, min(MOST_PAIRS, len(pairs))).round().astype(int))
     for n in chosen if pairs else ():
         first, second = pairs[n]
-        yield f"matches-{first:04d}-{second:04d}.png", plot_matches(stack, alignment, first, second)
-
-
-def _figure(size: tuple[float, float]) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise InputError("plots need matplotlib: pip install 'bigstack[plot]'") from error
-    return Figure(figsize=size, layout="constrained")
+        name = f"matches-{first:04d}-{second:04d}"
+        drawings.append((name, partial(plot_matches, stack, alignment, first, second)))
+    return drawings
 
 
 def _preview(source: Any, z: int, small: float) -> np.ndarray:

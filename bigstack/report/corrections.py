@@ -6,21 +6,21 @@ They need the extra ``plot`` (matplotlib).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from bigstack.correct import apply_correction
+from bigstack.engine.hot_counts import counts_over
 from bigstack.engine.photometry import LightProbe, over_frames, value_range
 from bigstack.engine.sources import as_source
-from bigstack.errors import InputError, OutputExistsError
-from bigstack.geometry.correction import Balance, Correction, HotPixels, Vignetting
+from bigstack.errors import InputError
+from bigstack.geometry.correction import Balance, HotPixels, Vignetting
 from bigstack.kernels.correction.balance import space_of
 from bigstack.kernels.correction.curves import evaluate
 from bigstack.kernels.correction.histogram import Histogram
 from bigstack.kernels.correction.vignetting import falloff, radius_of_corner, radius_where
+from bigstack.report.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -164,40 +164,32 @@ def plot_hot_pixels(hot_pixels: HotPixels) -> Figure:
     return figure
 
 
-def save_plots(
-    stack: xr.DataArray, corrections: Sequence[Correction], folder: Path, *, overwrite: bool = False
-) -> list[Path]:
-    """Write a PNG, or two, of each correction of a chain into a folder: ``1-balance.png``, ...
+def plot_thresholds(stack: xr.DataArray, hot_pixels: HotPixels) -> Figure:
+    """How many values would be hot at which threshold, each channel, and the threshold that was taken.
 
-    `stack` is the one that the first of them was estimated from; it is read again for histograms.
+    What counts is how far the mean of the frames is from its own 5x5 Gaussian, the rule of given thresholds;
+    the automatic rule looks at single frames, so its thresholds are there to compare. Reads the stack once.
 
-    Raises
-    ------
-    OutputExistsError
-        When one of them is there and `overwrite` is not set.
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> frames = da.full((2, 8, 8, 1), 100, dtype="uint8")
+    >>> stack = xr.DataArray(frames, dims=("z", "y", "x", "channel"))
+    >>> len(plot_thresholds(stack, HotPixels((8, 8, 1), ())).axes)
+    1
     """
-    folder = Path(folder)
-    paths = []
-    for n, value in enumerate(corrections, 1):
-        for name, figure in _plots(stack, value):
-            path = folder / f"{n}-{name}.png"
-            if path.exists() and not overwrite:
-                raise OutputExistsError(f"{path} is there already; choose another folder, or overwrite it")
-            folder.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, dpi=120)
-            paths.append(path)
-        stack = apply_correction(stack, value)
-    return paths
-
-
-def _plots(stack: xr.DataArray, value: Correction) -> Iterator[tuple[str, Figure]]:
-    if isinstance(value, Balance):
-        yield "balance", plot_balance(value, channels=stack.sizes["channel"])
-        yield "histograms", plot_histograms(stack, value)
-    elif isinstance(value, Vignetting):
-        yield "vignetting", plot_vignetting(value)
-    elif isinstance(value, HotPixels):
-        yield "hot-pixels", plot_hot_pixels(value)
+    limits, counts = counts_over(as_source(stack.data))
+    figure, (panel,) = _panels(1, "hot values by threshold (dotted: taken)")
+    for channel, numbers in enumerate(counts):
+        name = f"channel {channel}"
+        panel.plot(limits, np.where(numbers > 0, numbers, np.nan), color=_COLOURS.get(name), label=name)
+        if channel < len(hot_pixels.thresholds):
+            panel.axvline(hot_pixels.thresholds[channel], color=_COLOURS.get(name), linestyle=":")
+    panel.set_yscale("log")
+    panel.set_xlabel("threshold / grey level")
+    panel.set_ylabel("values above it")
+    panel.legend()
+    return figure
 
 
 def balance_levels(space: str, channels: int) -> tuple[str, ...]:
@@ -207,13 +199,9 @@ def balance_levels(space: str, channels: int) -> tuple[str, ...]:
 
 def _panels(count: int, title: str, columns: int = 3) -> tuple[Figure, list[Any]]:
     """A figure of its own, without matplotlib's global state, and its panels."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError("plots need matplotlib; install it with: pip install 'bigstack[plot]'") from error
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(5 * columns, 3.5 * rows), layout="constrained")
+    figure = new_figure((5 * columns, 3.5 * rows))
     figure.suptitle(title)
     return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 

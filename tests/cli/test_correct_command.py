@@ -92,6 +92,7 @@ def test_without_output_it_measures_plots_and_saves(bigstack, photos, tmp_path):
     assert kinds == [Vignetting, Balance, HotPixels]
     assert {path.name for path in (tmp_path / "p").iterdir()} == {
         "1-vignetting.png", "2-balance.png", "2-histograms.png", "3-hot-pixels.png",
+            "3-hot-pixels-thresholds.png",
     }  # fmt: skip
 
 

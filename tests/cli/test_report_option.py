@@ -76,3 +76,15 @@ def test_a_run_that_goes_on_has_samples_of_its_own_tiles():
     assert found.missing
     assert np.isnan(found.values[:4]).all()
     assert (found.values[4:] == 1).all()
+
+
+@pytest.mark.parametrize("form", ["png", "pdf"])
+def test_plots_of_a_stack(bigstack, frames, tmp_path, form):
+    code, said, errors = bigstack(
+        "stack", frames, "-o", tmp_path / "a.png", "--align", "none", "--balance", "lumi",
+        "--plots", tmp_path / "plots", "--plot-format", form,
+    )  # fmt: skip
+    assert code == 0, errors
+    names = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert names == [f"1-balance.{form}", f"1-histograms.{form}", f"sharpness.{form}"]
+    assert f"sharpness.{form}" in said
