@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, sqrt
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 
-from bigstack.engine import statistics
 from bigstack.engine.maps import as_map, masked, scale_of
 from bigstack.engine.windows import constant, map_windows, packed
 from bigstack.errors import InputError, choose
@@ -23,6 +23,12 @@ SHOWN = (0.1, 99.9)
 
 STEEP = 95
 """Percentile of the slopes that is shown at 45 degrees, where no exaggeration is asked for."""
+
+STRIP = 256
+"""Rows that are lit at a time."""
+
+SAMPLES = 1 << 22
+"""Pixels, evenly spaced, that percentiles are taken of: all of maps up to this size."""
 
 
 def colorize(
@@ -45,8 +51,8 @@ def colorize(
     bits
         8, or 16 for grey.
     low, high
-        Numbers shown darkest and brightest; the 0.1st and 99.9th percentile of the whole map, found exactly,
-        when not given.
+        Numbers shown darkest and brightest; the 0.1st and 99.9th percentile of the map when not given, of
+        larger ones of four million evenly spaced pixels.
     valid
         Mask (y, x): black where it is 0.
 
@@ -71,10 +77,11 @@ def colorize(
         raise InputError(f"bits must be 8, or 16 for grey, got {bits} for {colormap}")
     found = as_map(values, "a map")
     array = masked(found, valid)
-    levels = _levels(array, low, high, bits)
-    if colormap == "grey":
-        return _picture(levels, found)
-    return _picture(_painted(levels, array, colormap), found)
+    _check_span(low, high)
+    known = [packed([_ends(array)])] if None in (low, high) else []
+    how: dict[str, Any] = {"name": colormap, "bits": bits, "low": low, "high": high}
+    dtype = np.uint16 if bits == 16 else np.uint8 if colormap == "grey" else np.uint32
+    return _picture(map_windows(_colour_window, array[None], 0, *known, dtype=dtype, **how)[0], found)
 
 
 def hillshade(
@@ -138,86 +145,90 @@ def hillshade(
         choose(colormap, choices(ColorMap), "colormap")
     found = as_map(depth)
     array = masked(found, valid)[None]
+    _check_span(low, high)
+    ends = [] if colormap is None or None not in (low, high) else [packed([_ends(array[0])])]
     if exaggeration is None:
-        factors = [_usual_factor(array)]
+        factors = packed([_usual_factors(array[0])])
     else:
-        factors = [_true_factors(found, exaggeration, pixel_size, z_scale)]
+        factors = constant(_true_factors(found, exaggeration, pixel_size, z_scale))
     how: dict[str, Any] = {"azimuth": azimuth, "altitude": altitude, "sign": 1.0 if invert else -1.0}
-    share = map_windows(_shade_window, array, light.HILLSHADE_HALO, *factors, **how)[0]
-    if colormap is None:
-        return _picture(share.map_blocks(_chalk, dtype=np.uint8), found)
-    levels = _levels(array[0], low, high, 8)
-    return _picture(_painted(levels, array[0], colormap, share), found)
+    how |= {"name": colormap, "low": low, "high": high}
+    dtype = np.uint8 if colormap in (None, "grey") else np.uint32
+    pixels = map_windows(_shade_window, array, light.HILLSHADE_HALO, factors, *ends, dtype=dtype, **how)
+    return _picture(pixels[0], found)
 
 
-def _levels(array: da.Array, low: float | None, high: float | None, bits: int) -> da.Array:
-    """Grey levels of a map (y, x)."""
+def _check_span(low: float | None, high: float | None) -> None:
     if low is not None and high is not None and not low < high:
         raise InputError(f"low must be less than high, got {low} and {high}")
-    known = [] if None not in (low, high) else [packed([_ends(array)])]
-    dtype = np.uint8 if bits == 8 else np.uint16
-    return map_windows(_level_window, array[None], 0, *known, dtype=dtype, low=low, high=high, bits=bits)[0]
 
 
 def _ends(array: da.Array) -> da.Array:
-    return statistics.percentile(array, list(SHOWN), where=~da.isnan(array))
+    """Percentiles of evenly spaced pixels of the map (y, x)."""
+    step = ceil(sqrt(array.size / SAMPLES))
+    return _summary(array[::step, ::step], _ends_of, 2)
 
 
-def _level_window(
+def _ends_of(sample: np.ndarray) -> np.ndarray:
+    known = sample[~np.isnan(sample)]
+    return np.percentile(known.astype(np.float64), SHOWN) if known.size else np.zeros(2)
+
+
+def _usual_factors(array: da.Array) -> da.Array:
+    """One over the slope, of evenly spaced pixels, that is shown at 45 degrees."""
+    step = ceil(sqrt(9 * array.size / SAMPLES))
+    height, width = (max(0, -(-(size - 2) // step)) for size in array.shape)
+    if not height * width:
+        return da.ones(1)
+    parts = [array[j::step, i::step][:height, :width] for j in range(3) for i in range(3)]
+    return _summary(da.stack([part.rechunk(-1) for part in parts]), _factors_of, 1)
+
+
+def _factors_of(sample: np.ndarray) -> np.ndarray:
+    steep = light.steepness_of(dict(zip(np.ndindex(3, 3), sample, strict=True)))
+    # Flat ground, however much of it there is, has no say in what is steep.
+    steep = steep[steep > 0]
+    return 1 / np.percentile(steep.astype(np.float64), [STEEP]) if steep.size else np.ones(1)
+
+
+def _summary(sample: da.Array, function: Any, count: int) -> da.Array:
+    """What a function gives of a small array as a whole."""
+    whole = sample.rechunk(-1)
+    axes = list(range(whole.ndim))
+    return whole.map_blocks(function, drop_axis=axes, new_axis=[0], chunks=((count,),), dtype=np.float64)
+
+
+def _colour_window(
     window: np.ndarray,
     z: int,
     tile: Tile,
     outer: Tile,
     ends: np.ndarray | None = None,
     *,
+    name: str,
+    bits: int,
     low: float | None,
     high: float | None,
-    bits: int,
 ) -> np.ndarray:
-    found = (low, high) if ends is None else ends.reshape(-1).tolist()
-    first, last = (end if given is None else given for given, end in zip((low, high), found, strict=True))
-    return colours.stretched(window, first, last, bits)
+    first, last = _given(ends, low, high)
+    if name == "grey":
+        return colours.stretched(window, first, last, bits)
+    return _packed_colours(colours.coloured(window, first, last, name))
 
 
-def _painted(levels: da.Array, array: da.Array, name: str, share: da.Array | None = None) -> da.Array:
-    """Levels in colours, in the light where there is some."""
-    more = [] if share is None else [share[..., None]]
-    grey = name == "grey"
-    return da.map_blocks(
-        _paint,
-        levels[..., None],
-        array[..., None],
-        *more,
-        name=None,
-        dtype=np.uint8,
-        chunks=(*levels.chunks, (1 if grey else 3,)),
-        table=None if grey else colours.colour_table(name),
-    )
+def _given(ends: np.ndarray | None, low: float | None, high: float | None) -> tuple[float, float]:
+    found = (0.0, 1.0) if ends is None else ends.reshape(-1).tolist()
+    return (found[0] if low is None else low), (found[1] if high is None else high)
 
 
-def _paint(
-    levels: np.ndarray, values: np.ndarray, share: np.ndarray | None = None, *, table: np.ndarray | None
+def _true_factors(
+    depth: xr.DataArray, exaggeration: float, pixel_size: Any, z_scale: float | None
 ) -> np.ndarray:
-    found = levels if table is None else table[levels[..., 0]]
-    found = np.where(np.isnan(values), np.uint8(0), found)
-    return found if share is None else light.shaded(found, share[..., 0])
-
-
-def _chalk(share: np.ndarray) -> np.ndarray:
-    return np.floor(np.nan_to_num(share, nan=0.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-
-
-def _true_factors(depth: xr.DataArray, exaggeration: float, pixel_size: Any, z_scale: float | None) -> Any:
+    """What slopes of one unit a pixel are, down and to the right."""
     if not 0 < exaggeration < float("inf"):
         raise InputError(f"exaggeration must be a positive number, got {exaggeration!r}")
     scale = scale_of(depth, pixel_size=pixel_size, z_scale=z_scale)
-    return constant(np.array([scale.z / scale.y, scale.z / scale.x]) * exaggeration)
-
-
-def _usual_factor(array: da.Array) -> da.Array:
-    """One over the slope that is shown at 45 degrees; flat ground has no say in what is steep."""
-    steep = map_windows(_steepness_window, array, light.HILLSHADE_HALO)
-    return packed([da.reciprocal(statistics.percentile(steep, [STEEP], above=0.0))], missing=1.0)
+    return np.array([scale.z / scale.y, scale.z / scale.x]) * exaggeration
 
 
 def _shade_window(
@@ -226,27 +237,57 @@ def _shade_window(
     tile: Tile,
     outer: Tile,
     factors: np.ndarray,
+    ends: np.ndarray | None = None,
     *,
     azimuth: float,
     altitude: float,
     sign: float,
+    name: str | None,
+    low: float | None,
+    high: float | None,
 ) -> np.ndarray:
-    found = factors.reshape(-1).tolist()
-    share = light.hillshade(window * np.float32(sign), found[0], found[-1], azimuth, altitude)
-    return share[tile.inside(outer)]
+    how = {"azimuth": azimuth, "altitude": altitude}
+    factor = factors.reshape(-1).tolist()
+    span = _given(ends, low, high)
+    found = np.empty(tile.shape, np.uint8 if name in (None, "grey") else np.uint32)
+    # In strips, as slopes take ten times the room of their heights.
+    for part in tile.split(STRIP, tile.shape[1]):
+        around = part.pad(light.HILLSHADE_HALO, within=(outer.y1, outer.x1))
+        rows = window[max(around.y0, outer.y0) - outer.y0 : around.y1 - outer.y0]
+        below = part.y0 - max(around.y0, outer.y0)
+        inner = slice(below, below + part.shape[0]), tile.inside(outer)[1]
+        share = light.hillshade(rows * np.float32(sign), factor[0], factor[-1], **how)[inner]
+        found[part.inside(tile)] = _lit(rows[inner], share, name, span)
+    return found
 
 
-def _steepness_window(window: np.ndarray, z: int, tile: Tile, outer: Tile) -> np.ndarray:
-    return np.nan_to_num(light.steepness(window)[tile.inside(outer)], nan=0.0)
+def _lit(values: np.ndarray, share: np.ndarray, name: str | None, span: tuple[float, float]) -> np.ndarray:
+    """Chalk, or colours of the values, in the light."""
+    if name is None:
+        return np.floor(np.nan_to_num(share, nan=0.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    if name == "grey":
+        return light.shaded(colours.stretched(values, *span, 8)[..., None], share)[..., 0]
+    return _packed_colours(light.shaded(colours.coloured(values, *span, name), share))
+
+
+def _packed_colours(rgb: np.ndarray) -> np.ndarray:
+    """Colours as one number a pixel, as windows give them."""
+    found = np.zeros((*rgb.shape[:2], 4), np.uint8)
+    found[..., :3] = rgb
+    return found.view(np.uint32)[..., 0]
+
+
+def _unpacked_colours(numbers: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(numbers).view(np.uint8).reshape(*numbers.shape, 4)[..., :3]
 
 
 def _picture(pixels: da.Array, like: xr.DataArray) -> xr.DataArray:
     """The picture with the map's pixel size, but not its unit."""
     kept = {name: like.attrs[name] for name in ("pixel_size", "units") if name in like.attrs}
     flat = {name: like.coords[name] for name in ("y", "x") if name in like.coords}
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    if pixels.ndim == 2:
+    if pixels.dtype != np.uint32:
         return xr.DataArray(pixels, dims=("y", "x"), coords=flat, attrs=kept)
+    chunks = (*pixels.chunks, (3,))
+    rgb = da.map_blocks(_unpacked_colours, pixels, dtype=np.uint8, new_axis=2, chunks=chunks)
     named = {**flat, "channel": ["R", "G", "B"]}
-    return xr.DataArray(pixels, dims=("y", "x", "channel"), coords=named, attrs=kept)
+    return xr.DataArray(rgb, dims=("y", "x", "channel"), coords=named, attrs=kept)

@@ -44,7 +44,6 @@ OWN = ("colormap", "bits", "low", "high", "azimuth", "altitude", "exaggeration",
 @colour_options
 @light_options
 @calibration_options
-@click.option("--memory-limit", type=options.Bytes(), default="2GB", show_default=True, help="Memory to use.")
 @click.option("--workers", type=click.IntRange(1), help="Tasks at once; one a processor by default.")
 @click.option("--overwrite", is_flag=True, help="Replace a picture that is there already.")
 @options.talking

@@ -120,8 +120,7 @@ def run_depth(
     for kind, path in job.pictures.items():
         colours = {"color": job.colormap or "grey", "relief": job.colormap or "viridis"}
         options = {"colormap": colours[kind]} if kind in colours else {}
-        how: dict[str, Any] = {"memory_limit": job.memory_limit, "workers": job.workers}
-        run_picture(PictureJob(job.output, path, kind, options, overwrite=job.overwrite, **how))
+        run_picture(PictureJob(job.output, path, kind, options, workers=job.workers, overwrite=job.overwrite))
         result.outputs[f"{kind} picture"] = path
     return result
 

@@ -32,7 +32,6 @@ class PictureJob:
     """Those of `bigstack.colorize` and `bigstack.hillshade`."""
     valid: Path | None = None
     unit: str | None = None
-    memory_limit: int = 2 * 10**9
     workers: int | None = None
     overwrite: bool = False
 
@@ -74,7 +73,7 @@ def run_picture(job: PictureJob, *, watch: Callable[[Any], None] = lambda progre
         values = values.assign_attrs(unit=job.unit)
     more = {} if job.valid is None else {"valid": open_map(job.valid, "mask")}
     picture = draw(values, job.kind, **job.options, **more)
-    with open_executor(workers=job.workers, memory_limit=job.memory_limit) as executor:
+    with open_executor(workers=job.workers) as executor:
         write_by(picture, job.output, executor, overwrite=job.overwrite, watch=watch)
     return PictureResult([job.output], picture.shape, time.perf_counter() - started)
 

@@ -45,3 +45,16 @@ def stretched(values: np.ndarray, low: float, high: float, bits: int) -> np.ndar
     share = (values.astype(np.float64) - low) / span if span > 0 else np.zeros(values.shape)
     level = np.floor(np.clip(np.nan_to_num(share, nan=0.0), 0, 1) * most + 0.5)
     return level.astype(np.uint8 if bits == 8 else np.uint16)
+
+
+def coloured(values: np.ndarray, low: float, high: float, name: str) -> np.ndarray:
+    """Numbers (y, x) in the colours of a map: RGB (y, x, 3), uint8; NaN black.
+
+    Examples
+    --------
+    >>> coloured(np.array([[1.0, 3.0, np.nan]]), 1, 3, "viridis")[0].tolist()
+    [[68, 1, 84], [253, 231, 37], [0, 0, 0]]
+    """
+    found = colour_table(name)[stretched(values, low, high, 8)]
+    found[np.isnan(values)] = 0
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import cos, radians, sin
 
 import numpy as np
@@ -25,12 +26,14 @@ def slopes(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     height, width = heights.shape
     around = np.pad(heights, 1, mode="edge")
-    parts = {}
-    for j in range(3):
-        for i in range(3):
-            part = around[j : j + height, i : i + width]
-            parts[j, i] = np.where(np.isnan(part), heights, part)
-    eighth = np.where(np.isnan(heights), np.float32(np.nan), np.float32(0.125))
+    return slopes_of({(j, i): around[j : j + height, i : i + width] for j in range(3) for i in range(3)})
+
+
+def slopes_of(parts: Mapping[tuple[int, int], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """`slopes` of pixels from their 3 x 3 neighbours, given as nine arrays by row and column."""
+    middle = parts[1, 1]
+    parts = {at: np.where(np.isnan(part), middle, part) for at, part in parts.items()}
+    eighth = np.where(np.isnan(middle), np.float32(np.nan), np.float32(0.125))
     lower = parts[2, 0] + parts[2, 1] * 2 + parts[2, 2]
     upper = parts[0, 0] + parts[0, 1] * 2 + parts[0, 2]
     after = parts[0, 2] + parts[1, 2] * 2 + parts[2, 2]
@@ -38,9 +41,9 @@ def slopes(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (lower - upper) * eighth, (after - before) * eighth
 
 
-def steepness(heights: np.ndarray) -> np.ndarray:
-    """Rise a pixel (y, x), float32, whatever its direction."""
-    down, right = slopes(heights)
+def steepness_of(parts: Mapping[tuple[int, int], np.ndarray]) -> np.ndarray:
+    """Rise a pixel, whatever its direction, from 3 x 3 neighbours as `slopes_of` takes them."""
+    down, right = slopes_of(parts)
     return np.sqrt(down * down + right * right)
 
 
