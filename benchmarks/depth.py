@@ -76,6 +76,21 @@ def seams(frames: np.ndarray, whole: Estimate, block: int) -> float:
     return 100 * float(np.mean(index.compute() != np.rint(whole.depth)))
 
 
+REACH = 192
+"""Pixels beyond texture from which on the coarsest level of the tree cannot see it."""
+
+
+def void(seed: int, size: tuple[int, int], noise: float) -> list[float]:
+    """Percent of pixels that are valid where there is texture, and where there is nothing but noise."""
+    made = scene("ramp", seed=seed, shape=size, noise=(noise, 0.0)).compute()
+    frames, half = made.stack.values.copy(), size[1] // 2
+    rng = np.random.default_rng(seed)
+    plain = 128 + rng.normal(0, noise, frames[:, :, half:].shape)
+    frames[:, :, half:] = np.clip(np.rint(plain), 0, 255).astype(frames.dtype)
+    valid = estimate(frames).valid
+    return [100 * float(valid[:, :half].mean()), 100 * float(valid[:, half + REACH :].mean())]
+
+
 def line(name: str, values: list[float]) -> str:
     cells = ("-".rjust(9) if np.isnan(v) else f"{v:9.3f}" for v in values)
     return name.ljust(16) + " ".join(cells)
@@ -104,6 +119,10 @@ def main(scenes: str, seeds: int, first_seed: int, size: str, block: int | None)
         rows.append(np.mean(found, axis=0))
         click.echo(line(name, list(rows[-1])))
     click.echo(line("mean", list(np.nanmean(rows, axis=0))))
+    if parse_size(size)[1] // 2 > REACH:
+        for noise in (1.5, 6.0, 12.0):
+            textured, nothing = void(first_seed, parse_size(size), noise)
+            click.echo(f"valid at noise {noise:g}: {textured:.2f} % of texture, {nothing:.2f} % of none")
 
 
 if __name__ == "__main__":

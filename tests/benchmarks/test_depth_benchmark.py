@@ -44,3 +44,9 @@ def test_steps_are_edges_and_slopes_are_not(benchmark):
     far = benchmark.away_from_edges(depth)
     assert far[:, :21].all()
     assert not far[:, 25:35].any()
+
+
+def test_valid_is_scored_where_there_is_texture_and_where_there_is_none(benchmark):
+    textured, nothing = benchmark.void(0, (96, 480), 2.0)
+    assert textured > 99
+    assert nothing < 10

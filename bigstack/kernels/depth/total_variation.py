@@ -6,9 +6,9 @@ import numpy as np
 
 from bigstack.kernels.jit import compiled
 
-ITERATIONS = 60
+ITERATIONS = 30
 """Steps; each reaches one pixel further, so the result at a pixel depends on as many around it."""
-STRENGTH = 0.1
+STRENGTH = 0.2
 """Weight of the variation against data of unit certainty."""
 HUBER = 0.05
 """Frames from pixel to pixel up to which a slope counts as its square: slopes do not turn into stairs."""
