@@ -13,11 +13,21 @@ job = (
     .add("vignetting", method="rings", model="sigmoid", black_threshold=1.0)  # Vignetting()
     .add("align", border="replicate-blur")  # AlignFrames()
     .add("balance", space="lumi", mask_size=0.9, intensity=(0.6, 254.4))  # BalanceFrames(...), of 8 bit
-    .add("bunch", name="batches", frames=10, overlap=2)  # FocusStackBunch(..., frames=10, overlap=2)
-    .add("denoise", name="quiet", strength=0.8, keep=True, format="tif")  # denoise=0.8
-    .add("fuse", name="pyramid", filename="{stack}", suffix="_py")  # FocusStack("stack", PyramidStack())
-    .add("fuse", name="depthmap", source="quiet", method="depth_map", filename="{stack}", suffix="_dm")
-    .add("layers", name="multilayer", source=["quiet", "pyramid", "depthmap"])  # MultiLayer(...)
+    # FocusStackBunch("batches", PyramidStack(), frames=10, overlap=2, denoise=0.8)
+    .add("bunch", name="batches", frames=10, overlap=2, denoise=0.8, keep=True, format="tif")
+    # FocusStack("stack", PyramidStack(), postfix='_py', denoise=0.8)
+    .add("fuse", name="pyramid", denoise=0.8, filename="{stack}", suffix="_py")
+    # FocusStack("stack", DepthMapStack(), input_path='batches', postfix='_dm', denoise=0.8)
+    .add(
+        "fuse",
+        name="depthmap",
+        source="batches",
+        method="depth_map",
+        denoise=0.8,
+        filename="{stack}",
+        suffix="_dm",
+    )
+    .add("layers", name="multilayer", source=["batches", "pyramid", "depthmap"])  # MultiLayer(...)
 )
 
 if __name__ == "__main__":

@@ -30,6 +30,9 @@ from bigstack.kernels.fold import Fold, Window
 Map = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
 """Such as the built-in map, or that of a pool of threads."""
 
+Build = Callable[[xr.DataArray, Layout], xr.Dataset]
+"""Gives the Dataset of a stack for a layout, such as `bigstack.fusion.fuse_by` with a method."""
+
 
 @dataclass
 class Stage:
@@ -126,7 +129,7 @@ class RunningFusion(Layout):
     Parameters
     ----------
     build
-        Gives the Dataset of a stack for a layout, such as `bigstack.fusion.fuse_by` with a method.
+        The method.
     first
         Stack (z, y, x, channel) of one frame: all that come are like it.
 
@@ -146,7 +149,7 @@ class RunningFusion(Layout):
     True
     """
 
-    def __init__(self, build: Callable[[xr.DataArray, Layout], xr.Dataset], first: xr.DataArray) -> None:
+    def __init__(self, build: Build, first: xr.DataArray) -> None:
         super().__init__()
         self.build = build
         self.stages: list[Stage] = []
@@ -167,14 +170,15 @@ class RunningFusion(Layout):
             stage.add(read, self.frames, 0, run)
         self.frames += 1
 
-    def result(self, stack: xr.DataArray) -> xr.Dataset:
+    def result(self, stack: xr.DataArray, build: Build | None = None) -> xr.Dataset:
         """What the frames so far give, lazily: compute it before the next one is added.
 
-        `stack` are those frames, for their z and metadata; no pixel of it is read.
+        `stack` are those frames, for their z and metadata: no pixel of it is read, unless by what `build`,
+        the same method, does to the image in the end.
         """
         self._asked = 0
         try:
-            return self.build(stack, self)
+            return (build or self.build)(stack, self)
         finally:
             self._asked = None
 

@@ -67,6 +67,7 @@ class Kind:
         if self.methods:
             found |= options_of(_method(chosen.get("method", "pyramid")))
             found |= options_of(load("bigstack.finishing:finish"))
+            found |= options_of(load("bigstack.finishing:finish"))
         return found
 
     def check(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:

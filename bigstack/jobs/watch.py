@@ -22,6 +22,9 @@ POLL = 0.2
 PREVIEW_SIDE = 1600
 """Pixels of the longer side of a preview, at most."""
 
+FINISHING = ("limit_halos", "reassign_colors", "denoise")
+"""Options of the last touch to an image, which may look at all frames again: previews go without."""
+
 KEEP_EVERY = 20.0
 """Seconds between checkpoints while frames keep coming; whenever there is none waiting, one is made."""
 
@@ -189,7 +192,8 @@ class _Watch:
         from bigstack.fusion import fuse_by
         from bigstack.io.writers.spec import human
 
-        self.running = RunningFusion(partial(fuse_by, **self.job.fusion()), self._open([path]))
+        plain = {name: value for name, value in self.job.fusion().items() if name not in FINISHING}
+        self.running = RunningFusion(partial(fuse_by, **plain), self._open([path]))
         need = self.running.bytes()
         if need > self.job.memory_limit:
             raise MemoryLimitError(
@@ -278,12 +282,13 @@ class _Watch:
             self.preview.unlink(missing_ok=True)
 
     def _write(self) -> None:
+        from bigstack.fusion import fuse_by
         from bigstack.io.writers import sink_options
         from bigstack.jobs.metadata import carry_metadata
         from bigstack.jobs.write import write_image
 
         stack = carry_metadata(self._whole(), self.job.metadata_from)
-        result = self.running.result(stack)
+        result = self.running.result(stack, partial(fuse_by, **self.job.fusion()))
         given: dict[str, Any] = {
             "version": self.job.ngff,
             "compression": self.job.compression,

@@ -27,7 +27,7 @@ def test_the_job_file_gives_what_the_readme_promises(stacked):
     assert [step.state for step in result.stacks[0].steps] == ["done"] * 4
     for name in RESULTS[:2]:
         assert tifffile.imread(folder / name).shape == (1300, 2000, 3)
-    assert len(list((folder / "amber_handheld-quiet").iterdir())) == 4
+    assert len(list((folder / "amber_handheld-batches").iterdir())) == 4
     with tifffile.TiffFile(folder / RESULTS[2]) as file:
         assert 37724 in file.pages[0].tags
     assert job.run().lines()[-1] == "nothing to do: all 4 results are up to date"

@@ -66,7 +66,11 @@ def deliver(camera, incoming, pause=0.05):
     return thread
 
 
-@pytest.mark.parametrize("how", [{}, {"method": "select"}, {"method": "average"}], ids=str)
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"method": "select"}, {"method": "average"}, {"options": {"limit_halos": True, "denoise": 0.5}}],
+    ids=str,
+)
 def test_frames_that_come_one_by_one(camera, incoming, tmp_path, how, monkeypatch):
     previews = []
     preview = module._Watch._preview
