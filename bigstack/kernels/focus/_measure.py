@@ -17,6 +17,10 @@ from bigstack.kernels.filters import Filter, box_sum, correlate, gaussian_radius
 # Taps of a Gaussian before a derivative: 16 bits of pixel and twice 14 of taps leave 9 for the derivative.
 _PRE_SMOOTHING_BITS = 14
 
+_FARTHEST = 2048
+_QUICK = 256
+_REACHING = ("inner", "outer", "window", "sigma")
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -59,7 +63,23 @@ class Measure:
         """Return `options` as they are; raises `InputError` for a name or a value the measure can't take."""
         for name in options:
             choose(name, self.options, f"option of focus measure {self.name!r}")
-        self.function(np.zeros((8, 8), np.uint8), **options)
+        trial = dict(options)
+        try:
+            reach = self.halo(**options)
+        except InputError:
+            raise
+        except (TypeError, ValueError):
+            reach = 0  # what is no number at all; the function says so better
+        if reach > _FARTHEST:
+            raise InputError(
+                f"focus measure {self.name!r} would reach {reach} pixels with these options, {_FARTHEST} is "
+                "the most; make its radii, window or sigmas smaller"
+            )
+        if reach > _QUICK:
+            # Checked by now; trying them out would take as long as an image of that size.
+            trial = {name: value for name, value in options.items() if name not in _REACHING}
+            trial |= {"radii": ((0, 1),) * len(options["radii"])} if "radii" in options else {}
+        self.function(np.zeros((8, 8), np.uint8), **trial)
         return dict(options)
 
     def halo(self, **options: Any) -> int:

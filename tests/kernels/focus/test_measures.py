@@ -187,3 +187,15 @@ def test_the_logarithm_of_energy_is_that_of_its_ratio_to_noise():
     assert found.mean() == pytest.approx(np.log(2), rel=0.03)
     with pytest.raises(InputError, match="noise"):
         measure("log_energy").check({"noise": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("rdf", {"radii": ((1, 5000),)}), ("energy", {"window": 100_000}), ("log_energy", {"outer": 1e4})],
+)
+def test_options_that_reach_too_far_are_refused_at_once(name, options):
+    with pytest.raises(InputError, match="2048 is the most"):
+        measure(name).check(options)
+    assert measure("rdf").check({"radii": ((1, 1500),), "normalize": "p99", "statistics": ((1.0,),)})
+    with pytest.raises(InputError, match="inner < outer"):
+        measure("rdf").check({"radii": ((1500, 1),)})
