@@ -153,7 +153,7 @@ class Wavelet:
                     elected &= ~bad
                 now = elected | ((level.own[number] == z) & ~level.taken[number])
                 level.taken[number] |= elected
-                level.bands[number][now] = band[now]
+                np.copyto(level.bands[number], band, where=now[..., None])
         real = np.float32(1) if bad is None else (~bad).astype(np.float32)[..., None]
         if state.low is None:
             state.low, state.count, state.first = np.zeros_like(low), np.float32(0), low
