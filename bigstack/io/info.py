@@ -33,8 +33,9 @@ def describe(
     Returns
     -------
     dict
-        source, kind, axes (name -> size), dtype, bytes, units, pixel_size ([z, y, x] or None), z, channels,
-        alpha, chunks, storage, scenes, scene, levels ([height, width] each), level, metadata, audit.
+        source, kind, axes (name -> size), dtype, bytes, units (of the axes), unit (of a map's values),
+        pixel_size ([z, y, x] or None), z, channels, alpha, chunks, storage, scenes, scene, levels
+        ([height, width] each), level, metadata, audit.
 
     Examples
     --------
@@ -56,6 +57,7 @@ def describe(
         "dtype": stored.name,
         "bytes": int(np.prod(stack.shape)) * stored.itemsize,
         "units": stack.attrs["units"],
+        "unit": stack.attrs.get("unit"),
         "pixel_size": stack.attrs["pixel_size"],
         "z": [float(value) for value in stack.z.values],
         "channels": [str(name) for name in stack.channel.values],

@@ -8,6 +8,7 @@ from bigstack.geometry import PixelSize
 from bigstack.io import ifd
 from bigstack.io.files import ByteFile
 from bigstack.io.units import in_micrometers
+from bigstack.io.value_unit import unit_in
 
 _CENTIMETER = 3
 _RESOLUTIONS = (283, 282)
@@ -32,14 +33,16 @@ def tiff_pixel_size(file: ByteFile, page: ifd.Directory, description: str) -> Pi
     """Physical size of a pixel, None when the file does not really know it.
 
     ImageJ's unit is believed, and resolutions per centimetre that mean at most 50 um a pixel: cameras and
-    scanners write dots per inch of paper, which say nothing about the specimen.
+    scanners write dots per inch of paper, which say nothing about the specimen. Those of maps that bigstack
+    wrote are believed whatever they are.
     """
     fields = imagej_fields(description)
     y, x = (_rational(file, page, tag) for tag in _RESOLUTIONS)
     if not y or not x:
         return None
     if not fields:
-        unknown = page.number(file, 296, 2) != _CENTIMETER or max(1e4 / y, 1e4 / x) > _LARGEST
+        doubtful = unit_in(description) is None and max(1e4 / y, 1e4 / x) > _LARGEST
+        unknown = page.number(file, 296, 2) != _CENTIMETER or doubtful
         return None if unknown else PixelSize(None, 1e4 / y, 1e4 / x)
     unit = fields.get("unit", "").replace("\\u00B5", "µ")
     height, width = in_micrometers(1 / y, unit), in_micrometers(1 / x, unit)

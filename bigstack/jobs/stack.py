@@ -246,7 +246,9 @@ def _prepare(
         frames=stack.sizes["z"],
         size=max(stack.shape[1:3]),
         dry=dry,
-        absent=lambda name: f"--method {job.method} gives no {name}; leave --{name}-out away",
+        absent=lambda name: (
+            f"--method {job.method} gives no {name}, --method depth does; leave --{name}-out away"
+        ),
     )
     if job.keep and job.task is None and not job.finish:
         ready.sample(MAPS)

@@ -1,5 +1,6 @@
 """bigstack depth as a user runs it, on real stacks."""
 
+import json
 import signal
 import time
 
@@ -12,6 +13,7 @@ import zarr
 from bigstack import depth_from_focus, fuse, open_stack
 from bigstack.cli.depth import OWN
 from bigstack.depth import depth_options
+from bigstack.fusion import METHODS
 
 NAMES = {"index": "i.tif", "confidence": "c.tif", "sigma": "s.tif", "valid": "v.png", "unobserved": "u.png"}
 
@@ -56,6 +58,38 @@ def test_units_and_pixel_size_can_be_read_again(bigstack, shared, tmp_path, endi
     assert "unit" not in open_stack(shared / "data" / "generated_gt_1").attrs
 
 
+def test_large_pixels_are_believed_of_maps(bigstack, frames, tmp_path):
+    words = ("--z", "500", "--pixel-size", "120,100", "--align", "none")
+    assert bigstack("depth", frames, "-o", tmp_path / "d.tif", *words)[0] == 0
+    assert open_stack(tmp_path / "d.tif").attrs["pixel_size"][1:] == pytest.approx([120, 100])
+    code, out, _ = bigstack("info", tmp_path / "d.tif", "--json")
+    assert code == 0
+    assert json.loads(out)["unit"] == "micrometer"
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"average"}))
+def test_every_method_that_has_a_depth_writes_it_with_its_unit(bigstack, frames, tmp_path, method):
+    stop = ("--stop", "2") if method == "blend" else ()
+    words = ("--method", method, "--align", "none", "--z", "2.5", *stop, "--depth-out", tmp_path / "d.tif")
+    assert bigstack("stack", frames, "-o", tmp_path / "o.png", *words)[0] == 0
+    found = open_stack(tmp_path / "d.tif")
+    assert found.attrs["unit"] == "micrometer"
+    assert 0 <= found.values.min() < found.values.max() <= 10
+    words = (*words, "--confidence-out", tmp_path / "c.tif", "--overwrite")
+    code, _, err = bigstack("stack", frames, "-o", tmp_path / "o.png", *words)
+    if method == "depth":
+        assert code == 0
+        assert (
+            0
+            <= open_stack(tmp_path / "c.tif").values.min()
+            < open_stack(tmp_path / "c.tif").values.max()
+            <= 1
+        )
+    else:
+        assert code == 2
+        assert "--method depth does" in err
+
+
 def test_depth_without_positions_is_in_frames(bigstack, frames, tmp_path):
     assert bigstack("depth", frames, "-o", tmp_path / "d.ome.tif", "--align", "none")[0] == 0
     assert open_stack(tmp_path / "d.ome.tif").attrs["unit"] == "frame"
@@ -97,13 +131,14 @@ def test_options_reach_the_function(bigstack, frames, tmp_path):
 def test_alignment_and_corrections_are_those_of_stack(bigstack, shared, tmp_path):
     source = tmp_path / "small"
     source.mkdir()
-    for path in sorted((shared / "data" / "amber_handheld").glob("000[234].jpg")):
-        cv2.imwrite(str(source / f"{path.stem}.png"), cv2.resize(cv2.imread(str(path)), (500, 325)))
+    image = cv2.resize(cv2.imread(str(shared / "data" / "amber_handheld" / "0002.jpg")), (540, 345))
+    for z in range(3):
+        cv2.imwrite(str(source / f"{z}.png"), image[3 * z :, 5 * z :][:325, :500])
     words = ("--balance", "lumi", "--crop", "--save-alignment", tmp_path / "a.json")
     code, _, err = bigstack("depth", source, "-o", tmp_path / "d.tif", *words)
     assert code == 0, err
     height, width = tifffile.imread(tmp_path / "d.tif").shape
-    assert (300, 470) < (height, width) < (325, 500)
+    assert (315, 485) < (height, width) < (325, 500)
     again = ("--alignment", tmp_path / "a.json", "--crop", "--balance", "lumi")
     assert bigstack("depth", source, "-o", tmp_path / "e.tif", *again)[0] == 0
     assert (tmp_path / "d.tif").read_bytes() == (tmp_path / "e.tif").read_bytes()
