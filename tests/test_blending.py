@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigstack import fuse
+from bigstack.engine.layout import Layout
+from bigstack.engine.plan import plan
+from bigstack.fusion import fuse_by
 from bigstack.io.lazy import lazy_array
 from bigstack.kernels.fusion import blending
 
@@ -199,3 +202,18 @@ def test_threads_give_the_same_bits(method):
         expected = results(stack, method=method)
         found = fuse(named(stack), method=method, tile=(33, 47)).compute(scheduler="threads", num_workers=4)
     assert_equal({name: value.values for name, value in found.items()}, expected)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=IDS)
+def test_memory_does_not_grow_with_the_frames(options):
+    folds = []
+
+    def planner(fold, source, passes):
+        folds.append(fold)
+        return plan(fold, source)
+
+    stack = named(lazy_array(Held(random_frames(0, (2, 64, 64, 3), "uint16"))))
+    fuse_by(stack, Layout(planner=planner), **options)
+    few, many = (folds[0].bytes_per_pixel(frames, 3, np.dtype("uint16")) for frames in (3, 3000))
+    assert few == many
+    assert sum(many) < 400

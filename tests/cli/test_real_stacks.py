@@ -62,3 +62,29 @@ def test_pairs(bigstack, shared, tmp_path, pair):
     assert bigstack("stack", source, "-o", tmp_path / "o.png")[0] == 0
     frames = open_stack(source).values
     assert sharpness(open_stack(tmp_path / "o.png").values[0]) > max(sharpness(frame) for frame in frames)
+
+
+WEIGHING = ("depth_map", "weighted", "guided", "wavelet", "blend")
+
+
+@pytest.mark.parametrize("method", WEIGHING)
+@pytest.mark.parametrize(("name", "frames"), [("zstack_ome_cells", 45), ("generated_gt_6", 7)])
+def test_methods_that_weigh_make_more_of_a_stack_than_its_mean(
+    bigstack, shared, tmp_path, name, frames, method
+):
+    source = shared / "data" / name
+    words = ("--align", "none", "--stop", frames)
+    for output, more in ((method, ("--depth-out", tmp_path / "depth.tif")), ("average", ())):
+        way = ("-o", tmp_path / f"{output}.ome.tif", "--method", output, *more)
+        assert bigstack("stack", source, *words, *way)[0] == 0
+    fused, mean = (open_stack(tmp_path / f"{name}.ome.tif").values[0] for name in (method, "average"))
+    stack = open_stack(source).isel(z=slice(frames))
+    assert sharpness(fused) > 1.3 * sharpness(mean)
+    low, high = stack.values.min(), stack.values.max()
+    assert ((fused >= low * 0.8) & (fused <= high)).mean() > 0.999
+    depth = tifffile.imread(tmp_path / "depth.tif")
+    z = stack.z.values
+    assert depth.min() >= z.min() - 1e-6
+    assert depth.max() <= z.max() + 1e-6
+    assert set(np.unique(depth)) <= set(z.astype(np.float32))
+    assert len(np.unique(depth)) > frames / 8
