@@ -163,7 +163,7 @@ def bandwidth_in_pixels(focus: xr.DataArray, bandwidth: float, unit: Unit) -> fl
     if size is None or focus.attrs.get("units", "micrometer") != "micrometer":
         raise InputError(
             "the bandwidth is in micrometres, but the pixel size is not known; open the stack with "
-            "pixel_size=..., or give the bandwidth in pixels"
+            "pixel_size=... (--pixel-size), or give the bandwidth in pixels"
         )
     y, x = np.broadcast_to(np.atleast_1d(np.asarray(size, dtype=object)), 3 if np.size(size) == 3 else 2)[-2:]
     if abs(y - x) > 1e-3 * x:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from bigstack.engine.channels import channel_numbers
 from bigstack.engine.depth_maps import depth_maps, frame_positions, noise_of_middle
+from bigstack.engine.holes import without_holes
 from bigstack.engine.layout import Layout
 from bigstack.engine.plan import DEFAULT_LIMIT, Plan, available_workers, parse_bytes, plan
 from bigstack.engine.sources import as_source
@@ -61,7 +62,7 @@ def depth_from_focus(
     ----------
     stack
         Lazy stack (z, y, x, channel) of uint8, uint16 or float32, as `bigstack.open_stack` gives; z need
-        not be evenly spaced.
+        not be evenly spaced. NaN and infinite pixels are no data, as in `bigstack.fuse`.
     measure
         ``"tree"``, or the name of a focus measure (`bigstack.kernels.focus.MEASURES`) that is the evidence by
         itself.
@@ -171,7 +172,7 @@ def depth_by(
         positions=uneven(frame_positions(stack)),
         **options,
     )
-    array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
+    array = without_holes(stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data))
     fold: DepthStream | DepthBlocks
     if streams(recipe):
         sigma = noise_of_middle(as_source(array), recipe.channels, recipe.noise)

@@ -16,6 +16,7 @@ from bigstack import blending, finishing
 from bigstack.engine.channels import channel_numbers
 from bigstack.engine.combine import combine
 from bigstack.engine.depth_maps import depth_maps, depth_unit, frame_positions
+from bigstack.engine.holes import without_holes
 from bigstack.engine.layout import Layout
 from bigstack.engine.plan import DEFAULT_LIMIT, available_workers, parse_bytes, plan
 from bigstack.engine.sources import as_source
@@ -75,7 +76,9 @@ def fuse(
     Parameters
     ----------
     stack
-        Lazy stack (z, y, x, channel) of uint8, uint16 or float32, as `bigstack.open_stack` gives.
+        Lazy stack (z, y, x, channel) of uint8, uint16 or float32, as `bigstack.open_stack` gives. NaN and
+        infinite pixels of float32 are no data: they never win, nor count in a mean, and filters see the
+        mean of the pixels around them (`bigstack.engine.holes`); where no frame has data, that is the result.
     method
         ``"pyramid"``: at every level of a Laplacian pyramid the frame with the most energy (`pyramid`);
         ``"select"``: every pixel from the frame where a focus measure is highest (`select`);
@@ -150,7 +153,7 @@ def fuse_by(
     function = METHODS[method]
     for name in options:
         choose(name, method_options(method), f"option of method {method!r}")
-    array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
+    array = without_holes(stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data))
     channels = channel_numbers(stack, focus_channel)
     # Depth is fitted between frames where they are.
     places = (uneven(frame_positions(stack)),) if method == "depth" else ()

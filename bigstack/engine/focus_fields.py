@@ -164,6 +164,7 @@ def read_checked(source: Source, z: int, tile: Tile) -> np.ndarray:
     if pixels.dtype.kind == "f" and (missing := np.isnan(pixels)).any():
         y, x = np.add(np.argwhere(missing)[0][:2], (tile.y0, tile.x0))
         raise InputError(
-            f"frame {z} has NaN pixels, one at row {y}, column {x}; fill them first, as with stack.fillna(0)"
+            f"frame {z} has NaN pixels, one at row {y}, column {x}; fill them first "
+            "(in Python with stack.fillna(0))"
         )
     return pixels
