@@ -12,6 +12,7 @@ import tifffile
 import zarr
 
 from bigstack import open_stack
+from bigstack.geometry.alignment import Alignment
 from bigstack.jobs import results
 
 # Tiles x blocks are in tests/test_fuse.py; here the command's own ways to cut and to run.
@@ -195,6 +196,31 @@ def many(tmp_path_factory):
     array = zarr.create_array(place, shape=(12, 1536, 1536), chunks=(1, 256, 256), dtype="uint8")
     array[:] = np.random.default_rng(2).integers(0, 256, array.shape, dtype=np.uint8)
     return place
+
+
+def test_killed_while_it_writes_goes_on_with_the_same_alignment(process, bigstack, tmp_path):
+    scene = np.random.default_rng(4).integers(0, 256, (660, 660), dtype=np.uint8)
+    place, out, whole = (tmp_path / name for name in ("in.zarr", "o.ome.zarr", "whole.ome.zarr"))
+    array = zarr.create_array(place, shape=(8, 640, 640), chunks=(1, 128, 128), dtype="uint8")
+    for z in range(8):
+        array[z] = scene[z : 640 + z, 2 * z : 640 + 2 * z]
+    words = ("--tile", "128", "--workers", "1")
+    partial = tmp_path / "o.ome.zarr.scratch"
+    run = process("stack", place, "-o", out, *words)
+    deadline = time.monotonic() + 60
+    while len(list(partial.glob("fold-*"))) < 3 and time.monotonic() < deadline and run.poll() is None:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    assert not out.exists()
+    parked = {path.name for path in partial.glob("fold-*")}
+    assert len(parked) >= 3
+    assert bigstack("stack", place, "-o", whole, *words)[0] == 0
+    # Estimated again, in this process: were it another alignment, the record would refuse it.
+    code, _, err = bigstack("stack", place, "-o", out, *words, "--save-alignment", tmp_path / "a.json")
+    assert code == 0, err
+    assert not Alignment.from_json((tmp_path / "a.json").read_text()).is_identity
+    assert (open_stack(out).values == open_stack(whole).values).all()
 
 
 def test_killed_and_run_again_goes_on(process, bigstack, many, tmp_path, monkeypatch):
