@@ -17,11 +17,13 @@ from bigstack.kernels.depth.cone import BLUR, clean_until
 from bigstack.kernels.depth.noise import band_gain
 from bigstack.kernels.depth.volumes import grey, grey_weights, largest, pick
 from bigstack.kernels.fusion.blend_loops import (
+    CELL,
     add_band,
     add_low,
     band_energy,
     base_weights,
     planes,
+    quietest,
     squares_in_cells,
     weigh,
 )
@@ -36,6 +38,7 @@ _CENTRED = 0.25  # frames from the first or last one within which its one neighb
 _BASE = 4.0  # Gaussian of the base level along z, frames
 _DOUBT = 2.0  # error of the contrast that is expected of a frame, over the logarithm of its loss
 _WEAKEST = 0.5  # contrast that is given back at most: twofold
+_ENOUGH = 4  # frames beside one that tell noise from texture
 _LUMA = 0.67  # noise of the luma over that of independent colours
 THRESHOLD = 2.2
 """Standard deviations of noise that shrinking takes a wave for, where it is asked for once."""
@@ -89,8 +92,10 @@ def depth_blend(
     weights.append(_base_weights(plans[-1], len(frames), real[-1]))
     image = _blend(frames, weights, levels)
     if shrink > 0:
-        pixel = sigma / (_LUMA if frames.shape[3] == 3 else 1)
-        image = shrink_noise(image, _noise_left(weights, depth.shape, pixel), shrink * THRESHOLD)
+        pixel = min(sigma, _quiet_noise(frames, valid, channels)) / (_LUMA if frames.shape[3] == 3 else 1)
+        # Few frames hardly tell noise from texture: of two, a pixel is sharp in one.
+        trust = min(1.0, (len(frames) - 1) / _ENOUGH)
+        image = shrink_noise(image, _noise_left(weights, depth.shape, pixel), shrink * trust * THRESHOLD)
     return np.ascontiguousarray(image.transpose(1, 2, 0))
 
 
@@ -248,6 +253,24 @@ def _blend(frames: np.ndarray, weights: list[np.ndarray], levels: int) -> np.nda
             sharp += cv2.pyrUp(low, dstsize=sharp.shape[::-1])
         image = band
     return image
+
+
+def _quiet_noise(frames: np.ndarray, valid: np.ndarray | None, channels: tuple[int, ...]) -> float:
+    """Standard deviation of the luma's noise where frames are out of focus: texture is none.
+
+    Of two frames one is sharp nearly everywhere, so what is typical of a frame is not noise alone.
+    """
+    shape = frames.shape[1:3]
+    cells = np.full([(side + CELL) // (2 * CELL) for side in shape], np.inf, np.float32)
+    if not cells.size:
+        return np.inf
+    weights, luma = grey_weights(frames.shape[3], channels), np.empty(shape, np.float32)
+    all_real = np.empty((0, 0), bool)
+    for z, frame in enumerate(frames):
+        grey(frame, weights, luma)
+        quietest(luma, all_real if valid is None else valid[z], cells)
+    # The mean of a Gaussian's absolute values is 0.798 of its deviation; the residual's taps make it 6 fold.
+    return float(np.median(cells)) / (0.798 * 6)
 
 
 def _noise_left(weights: list[np.ndarray], shape: tuple[int, ...], sigma: float) -> np.ndarray:

@@ -50,6 +50,23 @@ def test_with_the_true_depth_a_smooth_surface_is_near_the_truth():
     assert psnr(np.clip(np.rint(image), 0, 255).astype(np.uint8), made.truth.image.values) > 42
 
 
+@pytest.mark.parametrize("sigma", [0.0, 2.0])
+def test_texture_that_is_sharp_in_most_frames_is_not_taken_for_noise(sigma):
+    rng = np.random.default_rng(5)
+    texture = rng.normal(120, 12, (128, 160, 1))
+    stack = np.stack([texture, texture, np.full_like(texture, 120), texture, texture])
+    stack = (stack + rng.normal(0, sigma, stack.shape)).astype(np.float32)
+    one, two = (depth_blend(stack, np.zeros((128, 160), np.float32), 12.0, shrink=s) for s in (0, 1))
+    lost = np.sqrt(np.mean((two - one) ** 2))
+    assert lost < (2 if sigma else 0.1)
+
+
+def test_of_two_frames_hardly_anything_is_shrunk():
+    stack = flat(2, 6.0)
+    images = [depth_blend(stack, np.zeros(stack.shape[1:3], np.float32), 4.0, shrink=s) for s in (0, 1)]
+    assert images[1].std() > 0.9 * images[0].std()
+
+
 def test_pixels_without_data_have_no_part():
     stack = flat(4, 2.0)
     stack[2, :, :80] = 255
