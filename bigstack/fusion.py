@@ -15,7 +15,7 @@ import xarray as xr
 from bigstack import blending, finishing
 from bigstack.engine.channels import channel_numbers
 from bigstack.engine.combine import combine
-from bigstack.engine.depth_maps import depth_maps, depth_unit, frame_positions
+from bigstack.engine.depth_maps import frame_positions, fused_dataset
 from bigstack.engine.holes import without_holes
 from bigstack.engine.layout import Layout
 from bigstack.engine.plan import DEFAULT_LIMIT, available_workers, parse_bytes, plan
@@ -159,7 +159,7 @@ def fuse_by(
     places = (uneven(frame_positions(stack)),) if method == "depth" else ()
     last = {name: options.pop(name) for name in _parameters(finishing.finish) if name in options}
     found = function(array, channels, layout, *places, **options)
-    return _dataset(stack, finishing.finish(array, found, **last))
+    return fused_dataset(stack, finishing.finish(array, found, **last))
 
 
 def pyramid(
@@ -395,30 +395,3 @@ def _levels(shape: tuple[int, int], levels: int | None, min_size: int) -> int:
 def _odd(name: str, value: int | None) -> None:
     if value is not None and not (1 <= value <= 31 and value % 2):
         raise InputError(f"{name} must be an odd number of pixels from 1 to 31, got {value}")
-
-
-def _dataset(stack: xr.DataArray, arrays: dict[str, da.Array]) -> xr.Dataset:
-    attrs = {name: value for name, value in stack.attrs.items() if name not in ("audit", "files")}
-    flat = {name: stack.coords[name] for name in ("y", "x") if name in stack.coords}
-    colour = {"channel": stack.coords["channel"]} if "channel" in stack.coords else {}
-    found = {
-        "image": xr.DataArray(
-            arrays["image"], dims=("y", "x", "channel"), coords={**flat, **colour}, attrs=attrs
-        )
-    }
-    if "position" in arrays:
-        found |= depth_maps(stack, arrays)
-    elif "index" in arrays:
-        plain = {name: attrs[name] for name in ("pixel_size", "units") if name in attrs}
-        index = xr.DataArray(arrays["index"], dims=("y", "x"), coords=flat, attrs={**plain, "unit": "frame"})
-        z = frame_positions(stack).astype(np.float32)
-        depth = index.data.map_blocks(_look_up, z, dtype=np.float32)
-        found["index"] = index
-        found["depth"] = xr.DataArray(
-            depth, dims=("y", "x"), coords=flat, attrs={**plain, "unit": depth_unit(stack)}
-        )
-    return xr.Dataset(found, attrs=attrs)
-
-
-def _look_up(index: np.ndarray, z: np.ndarray) -> np.ndarray:
-    return z[index]

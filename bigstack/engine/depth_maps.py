@@ -76,3 +76,31 @@ def noise_of_middle(source: Source, channels: tuple[int, ...], noise: float | No
     chosen = sorted({int(z) for z in np.linspace(0, count - 1, min(count, _FRAMES)).round()})
     frames = np.stack([source.read(z, *middle) for z in chosen])
     return luma_noise(lumas_of(frames, channels), source.dtype, colours, None)
+
+
+def fused_dataset(stack: xr.DataArray, arrays: dict[str, da.Array]) -> xr.Dataset:
+    """Name, scale and label what a fusion method gives: image, index, depth, maps of the depth."""
+    attrs = {name: value for name, value in stack.attrs.items() if name not in ("audit", "files")}
+    flat = {name: stack.coords[name] for name in ("y", "x") if name in stack.coords}
+    colour = {"channel": stack.coords["channel"]} if "channel" in stack.coords else {}
+    found = {
+        "image": xr.DataArray(
+            arrays["image"], dims=("y", "x", "channel"), coords={**flat, **colour}, attrs=attrs
+        )
+    }
+    if "position" in arrays:
+        found |= depth_maps(stack, arrays)
+    elif "index" in arrays:
+        plain = {name: attrs[name] for name in ("pixel_size", "units") if name in attrs}
+        index = xr.DataArray(arrays["index"], dims=("y", "x"), coords=flat, attrs={**plain, "unit": "frame"})
+        z = frame_positions(stack).astype(np.float32)
+        depth = index.data.map_blocks(_look_up, z, dtype=np.float32)
+        found["index"] = index
+        found["depth"] = xr.DataArray(
+            depth, dims=("y", "x"), coords=flat, attrs={**plain, "unit": depth_unit(stack)}
+        )
+    return xr.Dataset(found, attrs=attrs)
+
+
+def _look_up(index: np.ndarray, z: np.ndarray) -> np.ndarray:
+    return z[index]
