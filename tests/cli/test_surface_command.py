@@ -1,5 +1,8 @@
 """bigstack surface as a user runs it, from real stacks to files that another library reads."""
 
+import signal
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -78,3 +81,29 @@ def test_units_can_be_told(bigstack, tmp_path):
     found = trimesh.load(tmp_path / "m.stl")
     np.testing.assert_allclose(found.extents, [49 * 50, 39 * 100, np.hypot(39, 49) * 1000], rtol=1e-5)
     assert found.bounds[0][2] == 0
+
+
+def test_killed_while_writing_nothing_looks_complete_and_the_next_run_is_whole(process, tmp_path):
+    np.save(tmp_path / "d.npy", np.random.default_rng(1).normal(0, 1, (600, 600)).astype("f4"))
+    out = tmp_path / "m.obj"
+    command = ("surface", tmp_path / "d.npy", "-o", out, "--z-scale", "1", "--triangles", "710000")
+    command = (*command, "--tolerance", "0")
+    running = process(*command)
+    deadline = time.monotonic() + 60
+    partial = tmp_path / "m.obj.partial"
+    while running.poll() is None and not (partial.exists() and partial.stat().st_size > 10**6):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    assert partial.exists()
+    assert not out.exists()
+    _, err = (again := process(*command)).communicate(timeout=120)
+    assert again.returncode == 0, err
+    assert not partial.exists()
+    lines = out.read_text().splitlines()
+    vertices = sum(line.startswith("v ") for line in lines)
+    highest = max(
+        int(corner.partition("/")[0]) for line in lines if line[0] == "f" for corner in line[2:].split()
+    )
+    assert highest == vertices > 200_000
