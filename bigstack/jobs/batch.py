@@ -32,7 +32,7 @@ def stacks_of(job: Job) -> list[Given]:
         return [Given(name, paths)]
     way = split_of(split)
     if way == FOLDERS:
-        return _folders(paths)
+        return _folders(paths, job.path(job.output.get("folder", ".")))
     groups = _groups(_frames(paths), way)
     digits = max(3, len(str(len(groups))))
     return [Given(f"{name}-{n:0{digits}d}", group, n) for n, group in enumerate(groups, 1)]
@@ -72,18 +72,25 @@ def _folder_name(path: Path) -> str:
     return path.name.removesuffix(".zarr").removesuffix(".ome") or "stack"
 
 
-def _folders(path: Any) -> list[Given]:
+def _folders(path: Any, results: Path) -> list[Given]:
+    """Every folder in a folder, but the one that results go to."""
     from bigstack.io.find import natural_key
 
     if isinstance(path, list) or not path.is_dir():
         raise StackError(f'split "{FOLDERS}" needs a folder of folders, and {path} is none')
     found = sorted(
-        (each for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")),
+        (each for each in path.iterdir() if _is_stack(each) and each != results),
         key=lambda each: natural_key(each.name),
     )
     if not found:
         raise StackError(f"{path} holds no folder; give a folder of folders, or leave split away")
     return [Given(_folder_name(each), each, number) for number, each in enumerate(found, 1)]
+
+
+def _is_stack(path: Path) -> bool:
+    return (
+        path.is_dir() and not path.name.startswith(".") and not path.name.endswith((".partial", ".scratch"))
+    )
 
 
 def _frames(paths: Any) -> list[Path]:

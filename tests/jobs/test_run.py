@@ -251,6 +251,13 @@ def test_many_stacks_one_of_which_fails(shoot, tmp_path):
     ]
 
 
+def test_results_among_the_stacks_are_no_stack(shoot):
+    shutil.rmtree(shoot / "b")
+    job = Job({"path": shoot, "split": "folders"}, shoot / "stacked").add("fuse")
+    job.run()
+    assert [stack.name for stack in job.run().stacks] == ["a", "c"]
+
+
 def test_split_by_count_and_by_time(tmp_path):
     from PIL import Image
 
