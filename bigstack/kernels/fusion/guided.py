@@ -19,6 +19,7 @@ from bigstack.kernels.fusion.blending import as_pixels
 from bigstack.kernels.luminance import luminance
 
 _SALIENCY = 5  # radius and standard deviation of the Gaussian over the Laplacian, pixels
+_FADE = 16  # pixels that a frame fades in, from where its real pixels begin: no edge shows there
 _LITTLE = 1e-4  # weight that the sharpest frame has on top: no pixel is left without any
 
 
@@ -62,7 +63,8 @@ class Guided:
     @property
     def halo(self) -> int:
         """The whole reach: saliency, then the two boxes of the wider filter; the base's own mean."""
-        return max(1 + _SALIENCY + 2 * max(self.base_radius, self.detail_radius), self.window // 2)
+        filters = 1 + _SALIENCY + 2 * max(self.base_radius, self.detail_radius)
+        return max(filters, self.window // 2, _FADE)
 
     @property
     def outputs(self) -> Mapping[str, Output]:
@@ -114,7 +116,7 @@ class Guided:
         for n, (radius, eps) in enumerate(filters):
             weight = np.clip(guided_filter(guide, chosen, radius, eps), 0, 1)
             if valid is not None:
-                weight *= valid
+                weight *= faded(valid)
             weight += np.float32(_LITTLE) * chosen
             state.layers[n][...] += layers[n] * weight[..., None]
             state.weights[n][...] += weight
@@ -143,6 +145,12 @@ def saliency(grey: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
     around = np.ones((side + 2, side + 2), np.uint8)
     touched = cv2.dilate((~valid).astype(np.uint8), around) > 0
     return np.where(valid, np.where(touched, np.float32(-0.5), found), np.float32(-1))
+
+
+def faded(valid: np.ndarray) -> np.ndarray:
+    """1 well inside the real pixels (y, x), 0 at their border and beyond, float32."""
+    share = cv2.blur(valid.astype(np.float32), (2 * _FADE + 1, 2 * _FADE + 1))
+    return np.clip(2 * share - 1, 0, 1) * valid
 
 
 def two_layers(frame: np.ndarray, valid: np.ndarray | None, window: int) -> tuple[np.ndarray, np.ndarray]:

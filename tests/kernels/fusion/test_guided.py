@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from bigstack.errors import InputError
-from bigstack.kernels.fusion.guided import Guided, guided_filter, saliency, two_layers
+from bigstack.kernels.fusion.guided import Guided, faded, guided_filter, saliency, two_layers
 from bigstack.kernels.luminance import luminance
 
 from ...test_fuse import results
@@ -113,3 +113,14 @@ def test_floats_count_in_shares_of_their_brightest_pixel():
     np.testing.assert_allclose(
         small * 1000, results(da.from_array(frames), method="guided")["image"], atol=0.5
     )
+
+
+def test_frames_fade_in_where_their_real_pixels_begin():
+    valid = np.ones((90, 120), bool)
+    valid[:, :40] = False
+    share = faded(valid)[45]
+    assert (share[:40] == 0).all()
+    assert share[40] < 0.1
+    assert (share[57:] == 1).all()
+    assert (np.diff(share) < 0.1).all()
+    assert (faded(np.ones((20, 30), bool)) == 1).all()
