@@ -159,12 +159,14 @@ class _Held(Source):
 
 
 def read_checked(source: Source, z: int, tile: Tile) -> np.ndarray:
-    """Read a region and refuse NaN in it, by frame and place."""
+    """Read a region and refuse what is no number in it, by frame and place."""
     pixels = source.read(z, *tile.slices)
-    if pixels.dtype.kind == "f" and (missing := np.isnan(pixels)).any():
-        y, x = np.add(np.argwhere(missing)[0][:2], (tile.y0, tile.x0))
+    if pixels.dtype.kind == "f" and not (real := np.isfinite(pixels)).all():
+        missing = np.argwhere(~real)[0]
+        y, x = np.add(missing[:2], (tile.y0, tile.x0))
+        found = "NaN" if np.isnan(pixels[tuple(missing)]) else "infinite"
         raise InputError(
-            f"frame {z} has NaN pixels, one at row {y}, column {x}; fill them first "
+            f"frame {z} has {found} pixels, one at row {y}, column {x}; fill them first "
             "(in Python with stack.fillna(0))"
         )
     return pixels

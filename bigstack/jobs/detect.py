@@ -206,9 +206,10 @@ def _check_image(grey: np.ndarray, detection: Detection) -> None:
             f"radii must be smaller than the image, got {largest} for an image of "
             f"{grey.shape[0]} x {grey.shape[1]} pixels"
         )
-    if grey.dtype.kind == "f" and np.isnan(grey).any():
-        y, x = np.argwhere(np.isnan(grey))[0]
-        raise InputError(f"the image has NaN pixels, one at row {y}, column {x}; fill them first")
+    if grey.dtype.kind == "f" and not (real := np.isfinite(grey)).all():
+        y, x = np.argwhere(~real)[0]
+        found = "NaN" if np.isnan(grey[y, x]) else "infinite"
+        raise InputError(f"the image has {found} pixels, one at row {y}, column {x}; fill them first")
 
 
 def _fuse(grey: np.ndarray, detection: Detection, bands: _Bands) -> tuple[list[np.ndarray], np.ndarray]:

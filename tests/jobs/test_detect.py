@@ -121,6 +121,7 @@ def test_an_image_without_focus_selects_nothing():
         (np.zeros((4, 4, 4, 4), np.uint8), {}, "dims"),
         (np.zeros((40, 40)), {}, "float64"),
         (np.where(np.eye(30) > 0, np.nan, 1).astype(np.float32), {}, "NaN pixels, one at row 0, column 0"),
+        (np.where(np.eye(30) > 0, np.inf, 1).astype(np.float32), {}, "infinite pixels, one at row 0"),
     ],
 )
 def test_bad_input_is_refused(image, options, match):

@@ -31,7 +31,8 @@ class TiffSink(FileSink):
     """Writes a tiled TIFF; becomes BigTIFF by itself when the file outgrows 4 GiB.
 
     Grey, grey with alpha, RGB and RGBA are one page; other channels are a page each. A name that ends in
-    ``.ome.tif`` gets OME-XML with the pixel size and channel names. Segments are appended in whatever order
+    ``.ome.tif`` gets OME-XML with the pixel size and channel names, and so do pages that are channels, which
+    would be taken for frames otherwise. Segments are appended in whatever order
     they come and found through the offsets that are written last, so memory does not grow with the image.
 
     Parameters
@@ -69,7 +70,7 @@ class TiffSink(FileSink):
         self.tile = tile
         self.multiple = (tile, tile)
         self.planes = spec.shape[2] if colour_of(spec) == "channels" else 1
-        self.ome = self.path.name.lower().endswith((".ome.tif", ".ome.tiff"))
+        self.ome = self.planes > 1 or self.path.name.lower().endswith((".ome.tif", ".ome.tiff"))
         self._pages: list[t.Page] = []
         self._container: t.TiffFile | None = None
 

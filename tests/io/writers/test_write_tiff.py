@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from bigstack import open_stack
 from bigstack.errors import InputError, RunError
 from bigstack.geometry import PixelSize, Tile, tiles_of
 from bigstack.io.sink import ImageSpec
@@ -76,6 +77,15 @@ def test_alpha_and_channels_are_told_apart(tmp_path, write, picture):
     with tifffile.TiffFile(cells) as file:
         assert [page.tags["PageName"].value for page in file.pages] == ["DAPI", "GFP", "RFP", "Cy5"]
         assert {page.samplesperpixel for page in file.pages} == {1}
+
+
+@pytest.mark.parametrize("name", ["cells.tif", "cells.tiff", "cells.ome.tif"])
+def test_channels_come_back_as_channels_not_as_frames(tmp_path, write, picture, name):
+    image = picture((20, 30, 2))
+    found = open_stack(write(tmp_path / name, image, channels=("DAPI", "GFP")))
+    assert found.sizes["z"] == 1
+    assert found.channel.values.tolist() == ["DAPI", "GFP"]
+    np.testing.assert_array_equal(found[0].values, image)
 
 
 def test_ome_tiff_says_size_and_channels(tmp_path, write, picture):
