@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -116,13 +119,29 @@ __all__ = [
 ]
 
 
-def _register() -> None:
-    """Give stacks their accessor as soon as xarray is there: it costs half a second to load."""
-    if "xarray" in sys.modules:
-        import_module("bigstack.notebook.accessor").register()
+class _Accessor(MetaPathFinder):
+    """Gives DataArrays their accessor when xarray is loaded, which costs half a second and may come later."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != "xarray":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_register(module: Any) -> None:
+                load(module)
+                import_module("bigstack.notebook.accessor").register()
+
+            spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
+        return spec
 
 
-_register()
+if "xarray" in sys.modules:
+    import_module("bigstack.notebook.accessor").register()
+else:
+    sys.meta_path.insert(0, _Accessor())
 
 
 def __getattr__(name: str) -> Any:
@@ -131,7 +150,6 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
         globals()[name] = value
-        _register()
         return value
     raise AttributeError(f"module 'bigstack' has no attribute {name!r}")
 

@@ -32,9 +32,7 @@ class StackBackend(BackendEntrypoint):
     ) -> xr.Dataset:
         """Open a stack lazily; options are those of `bigstack.open_stack`."""
         from bigstack.io.open import open_stack
-        from bigstack.notebook.accessor import register
 
-        register()
         stack = open_stack(filename_or_obj, **options)
         dropped = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
         return xr.Dataset({"image": stack}, attrs=_plain(stack.attrs)).drop_vars(dropped, errors="ignore")
