@@ -56,6 +56,8 @@ def blend(back: Path, front: Path, output: Path, **values: Any) -> None:
     reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"))
     values.pop("debug")
     values["align"] = align_options(values["align"], values)
+    if options.take_quality(values) is not None:
+        raise click.UsageError("blend has one quality of work; --quality is the number of its JPEG files")
     steps = steps_of(values)
     values.pop("align")
     chosen = {name: values.pop(name) for name in ("levels", "beta")}

@@ -81,6 +81,9 @@ def test_errors_are_told(bigstack, pair, tmp_path):
     code, _, err = bigstack("blend", *pair, "-o", pair[0])
     assert code != 0
     assert "is a file" in err
+    code, _, err = bigstack("blend", *pair, "-o", tmp_path / "out", "--quality", "fast")
+    assert code == 2
+    assert "one quality" in err
     code, _, err = bigstack("blend", *pair, "-o", tmp_path / "out", "--levels", "9", "--align", "none")
     assert code != 0
     assert "0 to 6" in err
