@@ -129,6 +129,7 @@ def laws() -> list[Law]:
 
 def pixel_laws() -> Iterator[Law]:
     yield Law("subtract", "uint16 to float32", whole_numbers("uint16", 3, 2), wide_subtract)
+    yield Law("addWeighted", "sums of disks and rings", sums_of_bytes, weigh_sums)
     for function in (cv2.subtract, cv2.add, cv2.multiply):
         yield Law(function.__name__, "float32", real_numbers(count=2), function)
     for dtype in ("float32", "float64"):
@@ -168,6 +169,14 @@ def filter_laws() -> Iterator[Law]:
         yield Law("sepFilter2D", f"{name} {dtype}", whole_numbers(dtype), run, halo)
     for dtype in ("float32", "float64"):
         yield Law("copyMakeBorder", dtype, real_numbers(dtype=dtype), make_border, 7)
+
+
+def sums_of_bytes(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Image, ...]:
+    return tuple(rng.integers(0, 255 * 200, shape).astype(np.uint16) for _ in range(2))
+
+
+def weigh_sums(a: Image, b: Image) -> Image:
+    return cv2.addWeighted(a, 49, b, -197, 0, dtype=cv2.CV_32F)
 
 
 def wide_subtract(a: Image, b: Image) -> Image:
