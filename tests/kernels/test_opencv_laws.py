@@ -26,9 +26,9 @@ KERNELS = Path(bigstack.kernels.__file__).parent
 
 FRAMES_NOT_TILES = ("registration", "depth")
 CANONICAL = ("depth_blend.py", "glints.py", "blending.py", "depth_map.py", "guided.py", "blend.py")
-NO_FILTERS = {"setRNGSeed", "applyColorMap", "remap"}  # remap: tests/kernels/test_warp.py
+NO_FILTERS = {"setRNGSeed", "applyColorMap", "calcHist", "remap"}  # remap: tests/kernels/test_warp.py
 """None needs a law: kernels that look at patches at places of the whole frame, or work on canonical blocks,
-which no tiling changes; and functions of one pixel."""
+which no tiling changes; and functions of one pixel, or that count pixels."""
 
 Image = np.ndarray
 Maker = Callable[[np.random.Generator, tuple[int, int]], tuple[Image, ...]]
