@@ -36,8 +36,8 @@ _BEFORE, _BEHIND = 0.5, 0.5  # frames about the allowed range
 _FEWEST, _STRONG = 200, 0.5  # pixels that tell how contrast falls: so many, beyond this quantile of energy
 _CENTRED = 0.25  # frames from the first or last one within which its one neighbour tells
 _BASE = 4.0  # Gaussian of the base level along z, frames
-# Error of the contrast that is expected of a frame, over the logarithm of its loss: 2 would be 0.06 dB better, but
-# at noise 6 only 0.93 as sharp.
+# Error of the contrast that is expected of a frame, over the logarithm of its loss. 2 would be 0.06 dB
+# better, but only 0.93 as sharp at noise 6.
 _DOUBT = 4.5
 _WEAKEST = 0.5  # contrast that is given back at most: twofold
 _ENOUGH = 4  # frames beside one that tell noise from texture
