@@ -408,3 +408,25 @@ def test_unrelated_frames_are_refused():
     stack = xr.DataArray(noise, dims=("z", "y", "x", "channel"))
     with pytest.raises(InputError, match=r"2 of 3 frames cannot be aligned: frame 0: no match; frame 2"):
         estimate_alignment(stack)
+
+
+def _odd_pictures():
+    rng = np.random.default_rng(0)
+    yield "noise", rng.integers(0, 255, (3, 150, 180, 1), dtype=np.uint8)
+    for name, at in {"line": np.s_[:, 70], "stripes": np.s_[:, ::2], "dot": np.s_[:, 70, 90]}.items():
+        frames = np.zeros((3, 150, 180, 1), np.uint8)
+        frames[at] = 255
+        yield name, frames
+    frames = np.full((3, 150, 180, 1), np.nan, np.float32)
+    frames[0, 50:60] = 1e30
+    yield "next to nothing", frames
+    frames = np.broadcast_to(rng.integers(0, 255, (1, 150, 1, 1)), (3, 150, 180, 1)).astype(np.uint8)
+    yield "bars that move along themselves", np.stack([frames[0], np.roll(frames[1], 3, 0), frames[2]])
+
+
+@pytest.mark.parametrize(("name", "frames"), list(_odd_pictures()), ids=[name for name, _ in _odd_pictures()])
+@pytest.mark.parametrize("model", ["similarity", "homography"])
+def test_pictures_that_say_little_give_finite_transforms(name, frames, model):
+    stack = xr.DataArray(frames, dims=("z", "y", "x", "channel"))
+    found = estimate_alignment(stack, model=model, on_misaligned="interpolate")
+    assert np.isfinite([transform.matrix for transform in found.transforms]).all(), name
