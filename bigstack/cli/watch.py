@@ -41,8 +41,9 @@ def watch(context: click.Context, folder: Path, output: Path, **values: Any) -> 
     """Fuse the frames of FOLDER while a microscope or camera writes them.
 
     Each frame is added as soon as its file is whole, and a preview shows what there is so far. The result has
-    the pixels of `bigstack stack` on the same frames, to the bit. Killed, the same command goes on where it was. Frames are
-    taken as they lie; with --align or corrections, which need all of them, only the previews do.
+    the pixels of `bigstack stack` on the same frames, to the bit. Killed, the same command goes on where it
+    was. Frames are taken as they lie; with --align or corrections, which need all frames, the previews still
+    are, and the result is made once all are there.
 
     \b
     Examples:
