@@ -39,6 +39,9 @@ MOST_SHRINK = 4.0
 SCRATCH, MAPS = 11, 100
 """Bytes of scratch of a pixel and frame, and of a pixel (measured)."""
 
+MORE = {"guided": (5, 20), "graph_cut": (8, 450), "defocus": (0, 260)}
+"""What refinements take on top of that."""
+
 
 def block_side(frames: int) -> int:
     """Side of the canonical blocks of stacks of so many frames.
@@ -95,7 +98,9 @@ class DepthBlocks:
 
     def bytes_per_pixel(self, frames: int, channels: int, dtype: np.dtype) -> tuple[float, float]:
         """The frames themselves, and the volumes of evidence and weights."""
-        return frames * (channels * dtype.itemsize), frames * SCRATCH + MAPS
+        more = [MORE[name] for name in self.recipe.refine if name in MORE]
+        volumes = SCRATCH + sum(volume for volume, _ in more)
+        return frames * (channels * dtype.itemsize), frames * volumes + MAPS + sum(maps for _, maps in more)
 
     def start(self, window: Window, out: Mapping[str, np.ndarray]) -> State:
         """Room for the frames."""

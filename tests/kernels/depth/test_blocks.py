@@ -174,6 +174,16 @@ def test_plan_counts_whole_blocks_and_refuses_what_does_not_fit():
         plan(fold, as_source(stack), memory_limit=300 * 10**6)
 
 
+def test_plan_counts_what_refinements_take():
+    def peak(**how) -> int:
+        stack = da.zeros((20, 1500, 1500, 3), dtype="uint8", chunks=(1, 500, 500, 3))
+        fold = depth_blocks(20, **how)
+        return plan(fold, as_source(stack), workers=1, memory_limit=8 * 10**9).peak_memory
+
+    plain = peak()
+    assert all(peak(refine=["sgm", name]) > plain for name in ("guided", "graph_cut", "defocus"))
+
+
 def test_blocks_shrink_with_the_number_of_frames():
     sides = [block_side(frames) for frames in (1, 10, 20, 50, 1000)]
     assert sides == sorted(sides, reverse=True)
