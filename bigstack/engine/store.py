@@ -59,7 +59,7 @@ class Progress:
 
 
 class _Delivery:
-    """Puts encoded tiles into their sinks in row-major order, from whatever thread brings them."""
+    """Puts encoded tiles into their sinks, in row-major order if one needs it, from whatever thread."""
 
     def __init__(self, sinks: Sequence[Sink], tiles: Sequence[Tile], progress: Progress) -> None:
         self.sinks = sinks
@@ -68,16 +68,22 @@ class _Delivery:
         self.lock = threading.Lock()
         self.waiting: dict[int, list[object]] = {}
         self.next = 0
+        self.any_order = all(sink.any_order for sink in sinks)
 
     def __call__(self, number: int, encoded: list[object]) -> None:
         with self.lock:
+            if self.any_order:
+                self._put(number, encoded)
+                return
             self.waiting[number] = encoded
             while self.next in self.waiting:
-                tile = self.tiles[self.next]
-                for sink, piece in zip(self.sinks, self.waiting.pop(self.next), strict=True):
-                    sink.put(tile, piece)
+                self._put(self.next, self.waiting.pop(self.next))
                 self.next += 1
-                self.progress.done += 1
+
+    def _put(self, number: int, encoded: list[object]) -> None:
+        for sink, piece in zip(self.sinks, encoded, strict=True):
+            sink.put(self.tiles[number], piece)
+        self.progress.done += 1
 
 
 def store(

@@ -45,6 +45,8 @@ class Sink(ABC):
     """Tile borders (but the image's own) must be multiples of this: chunk, shard or TIFF tile."""
     full_width: bool = False
     """True when tiles must span the whole width (scanline formats)."""
+    any_order: bool = False
+    """True when `put` takes tiles in any order, so that none has to wait for those before it."""
     levels: int = 1
     """Resolutions of the output; those above 0 are made by `build_level`."""
 

@@ -1,5 +1,6 @@
 """Storing tile by tile: order, resume, failures."""
 
+import cv2
 import dask.array as da
 import numpy as np
 import pytest
@@ -106,3 +107,28 @@ def test_progress_reaches_the_end():
     )
     assert shares == sorted(shares)
     assert shares[-1] == 1
+
+
+@pytest.mark.parametrize(("name", "held"), [("a.npy", 0), ("a.png", 3)])
+def test_tiles_wait_for_those_before_them_only_where_the_format_needs_it(tmp_path, name, held):
+    from bigstack.engine.store import Progress, _Delivery
+    from bigstack.geometry import tiles_of
+    from bigstack.io.sink import ImageSpec
+    from bigstack.io.writers import create_sink
+
+    pixels = np.arange(64 * 32, dtype=np.uint8).reshape(64, 32, 1)
+    sink = create_sink(tmp_path / name, ImageSpec((64, 32, 1), "uint8"))
+    tiles = list(tiles_of((64, 32), 16, 32))
+    sink.open()
+    deliver = _Delivery([sink], tiles, Progress(total=len(tiles), pixels=pixels.size))
+    for number in (3, 2, 1):
+        deliver(number, [sink.encode(tiles[number], pixels[tiles[number].slices])])
+    assert len(deliver.waiting) == held
+    deliver(0, [sink.encode(tiles[0], pixels[tiles[0].slices])])
+    sink.finish()
+    found = (
+        np.load(tmp_path / name)
+        if name.endswith("npy")
+        else cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED)
+    )
+    np.testing.assert_array_equal(found, pixels[..., 0])

@@ -21,6 +21,8 @@ class NpySink(FileSink):
     when the disk is full.
     """
 
+    any_order = True
+
     @classmethod
     def problem(cls, spec: ImageSpec) -> str | None:
         """Say why the format cannot hold the image, None when it can."""
