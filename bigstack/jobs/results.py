@@ -13,6 +13,9 @@ from typing import Any, Protocol
 
 from bigstack.errors import InputError, MemoryLimitError, RunError
 
+INDEX_BYTES = 2
+"""Bytes of a pixel of the index, which waits for the second pass when it is written or sampled."""
+
 
 class Running(Protocol):
     """Where and how a job runs and writes; every job dataclass has these fields."""
@@ -42,11 +45,17 @@ class Ready:
     """Gives the result and its layout for other tiles."""
 
     def sample(self, names: Iterable[str]) -> None:
-        """Keep samples of these variables, where the result has them and they are not written."""
+        """Keep samples of these variables, where the result has them and they are not written.
+
+        Of very large images in two passes none are kept: their indices would wait in memory for the second.
+        """
         from bigstack.io.writers import spec_of
         from bigstack.io.writers.preview import PreviewSink
 
         written = list(self.sinks.values())
+        plan, shape = self.layout.plan, written[0].spec.shape
+        if plan.scratch and INDEX_BYTES * shape[0] * shape[1] > plan.memory_limit // 4:
+            return
         for name in names:
             if name in self.dataset and name not in self.sinks:
                 self.sinks[name] = PreviewSink(spec_of(self.dataset[name]), name, written)

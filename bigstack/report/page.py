@@ -323,6 +323,9 @@ def _findings(facts: Facts, data: dict[str, Any], steps: list[Shown]) -> list[tu
     if any(sampled.missing for sampled in facts.maps.values()):
         text = "Maps lack the tiles of an earlier run; write them (--depth-out) to see all of them."
         found.append(("warn", text))
+    if "depth" in facts.units and not data["maps"]:
+        text = "Depth is not shown: it was not computed in this run, or not kept for an image this large. "
+        found.append(("warn", text + "Write it (--depth-out) to see it here."))
     return found or [("good", "All frames were used and nothing was odd.")]
 
 

@@ -88,3 +88,17 @@ def test_plots_of_a_stack(bigstack, frames, tmp_path, form):
     names = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert names == [f"1-balance.{form}", f"1-histograms.{form}", f"sharpness.{form}"]
     assert f"sharpness.{form}" in said
+
+
+def test_depth_that_would_wait_in_memory_is_not_kept(bigstack, frames, tmp_path, monkeypatch):
+    from bigstack.jobs import results
+
+    monkeypatch.setattr(results, "INDEX_BYTES", 10**6)
+    for name, shown in (("a.ome.zarr", False), ("a.png", True)):
+        page = tmp_path / f"{name}.html"
+        assert (
+            bigstack("stack", frames, "-o", tmp_path / name, "--align", "none", "--report", page, "-q")[0]
+            == 0
+        )
+        assert ("depth" in sections(page)) == shown
+        assert ("Depth is not shown" in page.read_text(encoding="utf-8")) != shown
