@@ -2,6 +2,7 @@
 
     python benchmarks/speed.py jpeg            20 frames of 6000 x 4000 RGB JPEG to TIFF
     python benchmarks/speed.py aligned         the same, registered (a still stack: found so, left alone)
+    python benchmarks/speed.py depth fast      the same by depth, full quality and fast; depth is written too
     python benchmarks/speed.py tiff16 tiff16t  the same as 16-bit TIFF, striped and tiled
     python benchmarks/speed.py zarr            16384 x 16384 x 20 grey OME-Zarr, --memory-limit 2GB
     python benchmarks/speed.py zarr4area zarr4frames   four times the area, four times the frames
@@ -37,15 +38,21 @@ class Case:
     channels: int
     output: str
     options: tuple[str, ...] = ()
+    like: str = ""
+    """Case whose input this one takes."""
 
     @property
     def pixels(self) -> int:
         return self.frames * self.height * self.width
 
 
+BY_DEPTH = ("--method", "depth", "--memory-limit", "3GB", "--depth-out")
+
 CASES = {
     "jpeg": Case("jpg", 20, 4000, 6000, 3, "out.tif"),
     "aligned": Case("jpg", 20, 4000, 6000, 3, "out.tif", ("--align", "auto")),
+    "depth": Case("jpg", 20, 4000, 6000, 3, "out.tif", (*BY_DEPTH, "depth.tif"), "jpeg"),
+    "fast": Case("jpg", 20, 4000, 6000, 3, "out.tif", ("--quality", "fast", *BY_DEPTH, "fast.tif"), "jpeg"),
     "tiff16": Case("striped", 20, 4000, 6000, 3, "out.tif"),
     "tiff16t": Case("tiled", 20, 4000, 6000, 3, "out.tif"),
     "zarr": Case("zarr", 20, 16384, 16384, 1, "out.ome.zarr", ("--memory-limit", "2GB")),
@@ -68,7 +75,7 @@ def main(
     click.echo(f"{'case':12} {'Mpix in':>8} {'s (median)':>10} {'Mpix/s':>7} {'anon MB':>8} {'rss MB':>8}")
     for name in cases or ("jpeg",):
         case = shrunk(CASES[name], shrink)
-        place = folder / f"{name}-{case.frames}x{case.height}x{case.width}"
+        place = folder / f"{case.like or name}-{case.frames}x{case.height}x{case.width}"
         source = make(case, place)
         results = [run(case, source, place, extra) for _ in range(runs + 1)][1 if runs else 0 :]
         seconds = statistics.median(result[0] for result in results)
@@ -85,7 +92,7 @@ def main(
 def shrunk(case: Case, factor: int) -> Case:
     return Case(
         case.kind, case.frames, case.height // factor, case.width // factor, case.channels, case.output,
-        case.options,
+        case.options, case.like,
     )  # fmt: skip
 
 
@@ -95,7 +102,8 @@ def run(case: Case, source: Path, place: Path, extra: tuple[str, ...]) -> tuple[
     command = [sys.executable, "-m", "bigstack", "stack", str(source), "-o", str(output), "--overwrite", "-q"]
     command += [] if "--align" in case.options else ["--align", "none"]
     started = time.perf_counter()
-    process = subprocess.Popen([*command, *case.options, *extra])
+    options = [str(place / word) if word.endswith(".tif") else word for word in case.options]
+    process = subprocess.Popen([*command, *options, *extra])
     peak = [0, 0]
     watcher = threading.Thread(target=watch, args=(process, peak), daemon=True)
     watcher.start()

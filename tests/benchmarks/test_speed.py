@@ -19,7 +19,7 @@ def speed():
     return speed
 
 
-@pytest.mark.parametrize("case", ["jpeg", "tiff16", "tiff16t", "zarr"])
+@pytest.mark.parametrize("case", ["jpeg", "fast", "tiff16", "tiff16t", "zarr"])
 def test_a_case_is_made_and_timed(speed, tmp_path, case):
     words = [case, "--folder", str(tmp_path), "--runs", "0", "--shrink", "16"]
     result = CliRunner().invoke(speed.main, words, catch_exceptions=False)
