@@ -19,6 +19,9 @@ _CELL = 4  # pixels a side that brightness and sharpness are added up in
 _WINDOW = 2.0  # Gaussian that they are smoothed by, cells
 _DARKER = 0.04  # of full scale: change of the neighbourhood's brightness that tells a highlight
 _GAIN = 20.0  # variance of the Laplacian of white noise of variance 1
+_CLEAR = (
+    5.0  # sharpness over that of noise, which clipping makes hard to measure, below which nothing is told
+)
 _SHARP = 0.2  # sharpness of the darkest frame over the best: less is a dark thing out of focus before light
 
 
@@ -90,7 +93,7 @@ def _glints(
     change = largest(np.where(real, light, 0)) - pick(light, darkest)
     alone = np.float32(_GAIN * noise**2)
     best, there = largest(sharp) - alone, pick(sharp, darkest) - alone
-    sure = (change > _DARKER * white) & (best > alone) & (there > _SHARP * best)
+    sure = (change > _DARKER * white) & (best > _CLEAR * alone) & (there > _SHARP * best)
     return sure.astype(np.float32), darkest.astype(np.uint16)
 
 
