@@ -100,6 +100,7 @@ class _OneFrame:
 
     levels = 1
     full_width = False
+    any_order = True
 
     def __init__(self, sink: Any, z: int, done: frozenset[Tile]) -> None:
         self.sink = sink

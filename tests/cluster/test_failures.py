@@ -78,7 +78,7 @@ def test_workers_killed_twenty_times(frames, tmp_path, expected):
         run = start(frames, out, "--scheduler-file", machines.file)
         killed = 0
         while run.poll() is None and killed < 20:
-            time.sleep(rng.uniform(0.5, 3))
+            time.sleep(rng.uniform(0.2, 1.2))
             machines.kill_one(rng)
             killed += 1
         assert killed > 2

@@ -351,6 +351,8 @@ class OmeZarrSink(_OmeZarr, Sink):
     pixels 0.93 or 0.46 (``benchmarks/writing.py``).
     """
 
+    any_order = True
+
     def encode(self, tile: Tile, pixels: np.ndarray) -> None:
         """Store the tile's chunks and mark it as done."""
         self._store(0, tile, pixels)
