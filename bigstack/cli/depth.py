@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from bigstack.cli import options
-from bigstack.cli.align import align_options, alignment_options
-from bigstack.cli.correct import correction_options, in_turn, steps_of
+from bigstack.cli.align import alignment_options
+from bigstack.cli.correct import correction_options, in_turn
 from bigstack.cli.measures import Setting
-from bigstack.cli.report import report_options, take_report, write_pages
+from bigstack.cli.report import report_options
+from bigstack.cli.stacking import carry_out, job_values
 from bigstack.names import AlignMethod, Blank, ColorMap, DepthMeasure, Peak, Priority, Refinement, choices
 
 depth_options = options.combined(
@@ -116,45 +117,17 @@ def depth(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
       bigstack depth stack.ome.tif -o depth.tif --sigma-out sigma.tif --fused-out fused.tif
       bigstack depth photos/ -o depth.ome.zarr --z 50 --pixel-size 4.2 --blank invalid
     """  # noqa: D301 click reads the backspace character
-    from bigstack.cli.progress import Reporter
     from bigstack.jobs.depth import run_depth
-    from bigstack.jobs.stack import plan_stack
 
-    reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"), work="finding depth")
-    dry_run = values.pop("dry_run")
-    values.pop("debug")
-    wanted = take_report(values)
-    job = depth_job(inputs, output, values)
-    if dry_run:
-        reporter.plan(plan_stack(job))
-        return
-    with reporter:
-        result = run_depth(job, tell=reporter.prelude, watch=reporter, say=reporter.say)
-    reporter.summary(result)
-    reporter.wrote(write_pages(result, wanted))
+    carry_out(inputs, output, values, depth_job, run_depth, work="finding depth")
 
 
 def depth_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) -> Any:
     """Turn the command's values into a `DepthJob`."""
     from bigstack.jobs.depth import DepthJob
 
-    options.check_sharing(values)
-    values["align"] = align_options(values["align"], values)
-    steps = steps_of(values)
-    values.pop("align")
-    reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in OWN}
-    chosen["quality"] = options.take_quality(values)
     chosen["noise"] = chosen.pop("pixel_noise")
     chosen["refine"] = chosen["refine"] or None
     chosen["focus_options"] = dict(chosen["focus_options"]) or None
-    return DepthJob(
-        inputs=inputs,
-        output=output,
-        reading=reading,
-        steps=steps,
-        options={name: value for name, value in chosen.items() if value is not None},
-        focus_channel=list(values.pop("focus_channel")) or None,
-        cluster=options.cluster_of(values) if "cluster" in values else None,
-        **values,
-    )
+    return DepthJob(**job_values(inputs, output, values, chosen))

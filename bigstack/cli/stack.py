@@ -8,10 +8,11 @@ from typing import Any, get_args
 import click
 
 from bigstack.cli import options
-from bigstack.cli.align import align_options, alignment_options
+from bigstack.cli.align import alignment_options
 from bigstack.cli.blending import BLENDING_OPTIONS, FINISHING_OPTIONS, blending_options, finishing_options
-from bigstack.cli.correct import correction_options, in_turn, steps_of
-from bigstack.cli.report import report_options, take_report, write_pages
+from bigstack.cli.correct import correction_options, in_turn
+from bigstack.cli.report import report_options
+from bigstack.cli.stacking import carry_out, job_values
 from bigstack.names import AlignMethod, BaseKind, FusionMethod, Projection, Ties
 
 method_options = options.combined(
@@ -99,42 +100,15 @@ def stack(inputs: tuple[Path, ...], output: Path, **values: Any) -> None:
       bigstack stack photos/ -o fused.tif
       bigstack stack stack.ome.zarr -o fused.ome.zarr --memory-limit 2GB --depth-out depth.tif
     """  # noqa: D301 click reads the backspace character
-    from bigstack.cli.progress import Reporter
-    from bigstack.jobs.stack import plan_stack, run_stack
+    from bigstack.jobs.stack import run_stack
 
-    reporter = Reporter(quiet=values.pop("quiet"), verbose=values.pop("verbose"))
-    dry_run = values.pop("dry_run")
-    values.pop("debug")
-    wanted = take_report(values)
-    job = stack_job(inputs, output, values)
-    if dry_run:
-        reporter.plan(plan_stack(job))
-        return
-    with reporter:
-        result = run_stack(job, tell=reporter.prelude, watch=reporter, say=reporter.say)
-    reporter.summary(result)
-    reporter.wrote(write_pages(result, wanted))
+    carry_out(inputs, output, values, stack_job, run_stack)
 
 
 def stack_job(inputs: tuple[Path, ...], output: Path, values: dict[str, Any]) -> Any:
     """Turn the command's values into a `StackJob`."""
     from bigstack.jobs.stack import StackJob
 
-    options.check_sharing(values)
-    values["align"] = align_options(values["align"], values)
-    steps = steps_of(values)
-    values.pop("align")
-    reading = options.reading_options(values)
     chosen = {name: values.pop(name) for name in METHOD_OPTIONS}
-    chosen["quality"] = options.take_quality(values)
     chosen["denoise"] = chosen.pop("denoise_fused")
-    return StackJob(
-        inputs=inputs,
-        output=output,
-        reading=reading,
-        steps=steps,
-        options={name: value for name, value in chosen.items() if value is not None},
-        focus_channel=list(values.pop("focus_channel")) or None,
-        cluster=options.cluster_of(values) if "cluster" in values else None,
-        **values,
-    )
+    return StackJob(**job_values(inputs, output, values, chosen))

@@ -102,7 +102,7 @@ def profile(depth: Path, start: Any, stop: Any, output: Path | None, **values: A
     drawn = output is not None and output.suffix.lower() in PICTURES
     if output is not None and drawn:
         Output(output, overwrite=values["overwrite"], folder=False).check()
-    result = run_profile(ProfileJob(depth, start, stop, None if drawn else output, own, **values))
+    result = run_profile(ProfileJob(depth, None if drawn else output, own, start=start, stop=stop, **values))
     if output is not None and drawn:
         result.written.append(save_profile(result.profile, output, overwrite=values["overwrite"]))
     reporter.summary(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +15,7 @@ from bigstack.jobs.cache import Cache, digest
 from bigstack.jobs.check import INPUT, Checked, Node
 from bigstack.jobs.naming import Naming, fields_of
 from bigstack.jobs.recipe import NAMING, Job, plain
+from bigstack.jobs.trace import Trace
 
 Tell = Callable[[str], None]
 
@@ -56,7 +56,8 @@ class Flow:
         self.tell = tell
         self.forced: frozenset[str] = frozenset()
         """Steps whose estimates are made anew."""
-        self.timings: dict[str, float] = {}
+        self.measured = Trace()
+        """Time of every step so far, and its memory where a report wants it."""
         self.values: dict[str, Any] = {}
         self.images: dict[str, Path] = {}
         """Main output of each step that gives images."""
@@ -80,10 +81,9 @@ class Flow:
         """Its files, with their hashes."""
         from bigstack.jobs.record import check_inputs
 
-        started = time.perf_counter()
-        found = self.cache.inputs(self.opened.attrs["files"], hashed=self.checked.hashed)
-        check_inputs(self.checked.job, found)
-        self.timings["hashing"] = time.perf_counter() - started
+        with self.measured.step("hashing"):
+            found = self.cache.inputs(self.opened.attrs["files"], hashed=self.checked.hashed)
+            check_inputs(self.checked.job, found)
         return found
 
     def key(self, name: str) -> str:
@@ -145,9 +145,8 @@ class Flow:
         """What a step found, measured when it is not known yet."""
         if name not in self.values:
             node = self.checked.node(name)
-            started = time.perf_counter()
-            self.values[name] = self._value(node)
-            self.timings[name] = time.perf_counter() - started
+            with self.measured.step(name):
+                self.values[name] = self._value(node)
         return self.values[name]
 
     def _value(self, node: Node) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from bigstack.jobs.flow import Flow
 from bigstack.jobs.metadata import PLACES, carry_metadata
 from bigstack.jobs.record import check_replaceable, differences, is_current, write_record
 from bigstack.jobs.stack import MAPS
-from bigstack.jobs.trace import Span, Trace
+from bigstack.jobs.trace import Trace
 
 Watch = Callable[[Any], None]
 
@@ -89,14 +88,13 @@ class Work:
         if not overwrite and not waiting:
             check_replaceable(self.main, self.paths)
         self._check(flow)
-        started = time.perf_counter()
         with flow.cache.replacing(self.paths.values()):
-            self._write(flow, watch)
-            self._record(flow, started)
+            with flow.measured.step(f"write {self.node.name}"):
+                self._write(flow, watch)
+            self._record(flow)
         return differences(flow.checked.job, self.paths) if self._hashed() else []
 
-    def _record(self, flow: Flow, started: float) -> None:
-        flow.timings[f"write {self.node.name}"] = time.perf_counter() - started
+    def _record(self, flow: Flow) -> None:
         write_record(
             self.main,
             self.paths,
@@ -105,7 +103,7 @@ class Work:
             inputs=flow.inputs,
             estimates=flow.estimates(self.node.name),
             audit=flow.opened.attrs.get("audit", {}),
-            timings=flow.timings,
+            timings={span.name: span.seconds for span in flow.measured.spans},
             hashed=self._hashed(),
         )
 
@@ -144,7 +142,7 @@ class Images(Work):
             opened=flow.opened,
             stack=stack,
             found=[(flow.stack(node.sources[0]), flow.value(node.name)) for node in measured],
-            spans=[Span(name, seconds) for name, seconds in flow.timings.items()],
+            spans=list(flow.measured.spans),
             maps=flow.samples.get(self.node.name, {}),
             units={"depth": unit, "sigma": unit, "index": "frame"},
             parameters={"step": self.node.name, "kind": self.node.kind.name, **self.node.options},

@@ -177,7 +177,7 @@ def run_job(
     taken: dict[Path, str] = {}
     for each in given:
         run = _StackRun(checked, each, folder, wanted, overwrite, tell, watch, taken)
-        run.flow.sampling = keep
+        run.flow.sampling = run.flow.measured.memory = keep
         try:
             run.go(dry_run=dry_run, anew=bool(start or only))
         except (BigstackError, MemoryError, OSError) as error:

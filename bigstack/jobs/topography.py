@@ -17,17 +17,21 @@ TABLES = (".csv", ".json")
 
 
 @dataclass
-class RoughnessJob:
-    """Everything `bigstack roughness` can be told; see its help for what each means."""
+class MapJob:
+    """What every measure of a depth map can be told."""
 
     depth: Path
     output: Path | None = None
-    """JSON to write."""
+    """File to write: JSON, or for a profile CSV too; pictures are drawn by others."""
     options: dict[str, Any] = field(default_factory=dict)
-    """Options of `bigstack.roughness`."""
+    """Options of the function of that name."""
     unit: str | None = None
     valid: Path | None = None
     overwrite: bool = False
+
+
+class RoughnessJob(MapJob):
+    """Everything `bigstack roughness` can be told; see its help for what each means."""
 
 
 @dataclass
@@ -43,19 +47,11 @@ class RoughnessResult:
 
 
 @dataclass
-class ProfileJob:
+class ProfileJob(MapJob):
     """Everything `bigstack profile` can be told; see its help for what each means."""
 
-    depth: Path
-    start: tuple[float, float]
-    stop: tuple[float, float]
-    output: Path | None = None
-    """CSV or JSON to write; pictures are drawn by others."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """Options of `bigstack.profile`."""
-    unit: str | None = None
-    valid: Path | None = None
-    overwrite: bool = False
+    start: tuple[float, float] = field(kw_only=True)
+    stop: tuple[float, float] = field(kw_only=True)
 
 
 @dataclass
@@ -156,14 +152,14 @@ def _check_output(path: Path | None, overwrite: bool, endings: tuple[str, ...]) 
     Output(path, overwrite=overwrite, folder=False).check()
 
 
-def _map(job: RoughnessJob | ProfileJob) -> Any:
+def _map(job: MapJob) -> Any:
     from bigstack.io.maps import open_map
 
     found = open_map(job.depth)
     return found if job.unit is None else found.assign_attrs(unit=job.unit)
 
 
-def _masked(job: RoughnessJob | ProfileJob) -> dict[str, Any]:
+def _masked(job: MapJob) -> dict[str, Any]:
     from bigstack.io.maps import open_map
 
     return {} if job.valid is None else {"valid": open_map(job.valid, "mask")}

@@ -14,13 +14,8 @@ from bigstack.kernels.fold import Output, Window
 SEARCH, TEMPLATE = 13, 5
 
 
-@dataclass(frozen=True)
-class Reassign:
-    """Fold that gives every pixel the colour, among those the frames have there, that is nearest to its own.
-
-    Blends and sums of scales make colours that no frame has; Forster et al. 2004, doi:10.1002/jemt.20092, end
-    with this step. Of equally near ones the first frame's is taken.
-    """
+class _Second:
+    """What folds that are given a fused image have in common."""
 
     halo = 0
     grid = 1
@@ -31,8 +26,21 @@ class Reassign:
         return {"image": Output(("y", "x", "channel"))}
 
     def merges(self, dtype: np.dtype) -> bool:
-        """It is given a fused image, which merging would not have."""
+        """Merging would not have the fused image."""
         return False
+
+    def merge(self, early: Any, late: Any) -> Any:
+        """Never called: it does not merge."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Reassign(_Second):
+    """Fold that gives every pixel the colour, among those the frames have there, that is nearest to its own.
+
+    Blends and sums of scales make colours that no frame has; Forster et al. 2004, doi:10.1002/jemt.20092, end
+    with this step. Of equally near ones the first frame's is taken.
+    """
 
     def bytes_per_pixel(self, frames: int, channels: int, dtype: np.dtype) -> tuple[float, float]:
         """The colours so far, how far they are, and differences."""
@@ -61,33 +69,17 @@ class Reassign:
         np.copyto(state["apart"], apart, where=won)
         np.copyto(state["image"], frame, where=won[..., None])
 
-    def merge(self, early: Any, late: Any) -> Any:
-        """Never called: it does not merge."""
-        raise NotImplementedError
-
     def finish(self, state: dict[str, Any]) -> dict[str, Any]:
         """The image."""
         return {"image": state["image"]}
 
 
 @dataclass(frozen=True)
-class Limit:
+class Limit(_Second):
     """Fold that keeps every pixel within the range of what the frames have there, channel by channel.
 
     Rims brighter or darker than anything in the stack, which sums of scales leave at hard edges, are cut off.
     """
-
-    halo = 0
-    grid = 1
-
-    @property
-    def outputs(self) -> Mapping[str, Output]:
-        """`image`."""
-        return {"image": Output(("y", "x", "channel"))}
-
-    def merges(self, dtype: np.dtype) -> bool:
-        """It is given a fused image, which merging would not have."""
-        return False
 
     def bytes_per_pixel(self, frames: int, channels: int, dtype: np.dtype) -> tuple[float, float]:
         """The darkest and brightest so far."""
@@ -114,10 +106,6 @@ class Limit:
         np.minimum(state["low"], frame[core], out=state["low"], where=where)
         np.maximum(state["high"], frame[core], out=state["high"], where=where)
 
-    def merge(self, early: Any, late: Any) -> Any:
-        """Never called: it does not merge."""
-        raise NotImplementedError
-
     def finish(self, state: dict[str, Any]) -> dict[str, Any]:
         """The image, within its range where there is one."""
         fused = state["fused"]
@@ -126,7 +114,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Denoise:
+class Denoise(_Second):
     """Fold over a stack of one image, the fused one: non-local means.
 
     `noise` is the standard deviation of each channel's noise, told when it is known.
@@ -136,16 +124,6 @@ class Denoise:
     noise: tuple[float, ...] = ()
 
     halo = denoise_halo(SEARCH, TEMPLATE)
-    grid = 1
-
-    @property
-    def outputs(self) -> Mapping[str, Output]:
-        """`image`."""
-        return {"image": Output(("y", "x", "channel"))}
-
-    def merges(self, dtype: np.dtype) -> bool:
-        """There is one frame."""
-        return False
 
     def bytes_per_pixel(self, frames: int, channels: int, dtype: np.dtype) -> tuple[float, float]:
         """The image."""
@@ -164,10 +142,6 @@ class Denoise:
     ) -> None:
         """Denoise the image."""
         state["image"] = denoise(frame, self.noise, strength=self.strength, search=SEARCH, template=TEMPLATE)
-
-    def merge(self, early: Any, late: Any) -> Any:
-        """Never called: it does not merge."""
-        raise NotImplementedError
 
     def finish(self, state: dict[str, Any]) -> dict[str, Any]:
         """The image."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigstack.kernels.jit import compiled
+from bigstack.kernels.jit import compiled, inlined
 
 SIDE = 8
 """Pixels a side of the blocks."""
@@ -79,14 +79,12 @@ def _shrink(
 ) -> None:
     """Drop waves below their threshold; blocks that keep less noise count more where they overlap."""
     height, width = image.shape
-    levels = noise.shape[0]
     down = np.zeros((SIDE, _RUN + SIDE - 1), np.float32)
     kept = np.empty((SIDE, SIDE, _RUN), np.float32)
     along = np.empty((SIDE, _RUN + SIDE - 1), np.float32)
-    left_over = np.empty(_RUN, np.float32)
+    weights = np.empty(_RUN, np.float32)
     limit = np.empty((SIDE, _RUN), np.float32)
     sums = np.zeros((SIDE, _RUN + SIDE - 1), np.float32)
-    mirrored, blocks = np.empty(_RUN, np.float32), np.empty(_RUN + SIDE - 1, np.float32)
     total[:] = 0
     last = height - SIDE
     for start in range(0, last + _STRIDE, _STRIDE):
@@ -95,84 +93,135 @@ def _shrink(
         for left in range(0, width - SIDE + 1, _RUN):
             count = min(_RUN, width - SIDE + 1 - left)
             span = count + SIDE - 1
-            for i in range(_HALF):
-                above, below = (
-                    image[top + i, left : left + span],
-                    image[top + SIDE - 1 - i, left : left + span],
-                )
-                even, odd = sums[i], sums[_HALF + i]
-                for x in range(span):
-                    even[x] = above[x] + below[x]
-                    odd[x] = above[x] - below[x]
+            _waves_down(image, top, left, span, waves, sums, down)
+            weights[:] = np.float32(1e-3)
             for k in range(SIDE):
-                first = _HALF * (k % 2)
-                a, b, c, d = sums[first], sums[first + 1], sums[first + 2], sums[first + 3]
-                w0, w1, w2, w3 = waves[k, 0], waves[k, 1], waves[k, 2], waves[k, 3]
-                to = down[k]
-                for x in range(span):
-                    to[x] = (w0 * a[x] + w1 * b[x]) + (w2 * c[x] + w3 * d[x])
-            left_over[:] = np.float32(1e-3)
-            for k in range(SIDE):
-                for c in range(_RUN // SIDE):
-                    at = min(left // SIDE + c, noise.shape[2] - 1)
-                    for j in range(SIDE):
-                        amplitude = np.float32(0)
-                        for level in range(levels):
-                            amplitude += noise[level, cell, at] * gains[level, k * SIDE + j]
-                        for x in range(c * SIDE, c * SIDE + SIDE):
-                            limit[j, x] = amplitude * amplitude
-                row = down[k]
-                for i in range(_HALF):
-                    even, odd = sums[i], sums[_HALF + i]
-                    for x in range(_RUN):
-                        even[x] = row[x + i] + row[x + SIDE - 1 - i]
-                        odd[x] = row[x + i] - row[x + SIDE - 1 - i]
-                for j in range(SIDE):
-                    first = _HALF * (j % 2)
-                    a, b, c4, d = sums[first], sums[first + 1], sums[first + 2], sums[first + 3]
-                    w0, w1, w2, w3 = waves[j, 0], waves[j, 1], waves[j, 2], waves[j, 3]
-                    to, bound = kept[k, j], limit[j]
-                    least = np.float32(1) if k + j > 0 else np.float32(0)
-                    for x in range(_RUN):
-                        wave = (w0 * a[x] + w1 * b[x]) + (w2 * c4[x] + w3 * d[x])
-                        strong = wave * wave >= least * bound[x]
-                        to[x] = wave if strong else np.float32(0)
-                        left_over[x] += bound[x] if strong else np.float32(0)
+                _limits(noise[:, cell], gains[:, k * SIDE : (k + 1) * SIDE], left // SIDE, limit)
+                _drop_weak(down[k], waves, k, limit, sums, kept[k], weights)
             for x in range(count):
-                left_over[x] = np.float32(1) / left_over[x]
-            for x in range(count, _RUN):
-                left_over[x] = 0
-            for k in range(SIDE):
-                to = along[k]
-                to[:] = 0
-                for i in range(_HALF):
-                    w0, w1, w2, w3 = waves[0, i], waves[2, i], waves[4, i], waves[6, i]
-                    v0, v1, v2, v3 = waves[1, i], waves[3, i], waves[5, i], waves[7, i]
-                    a, b, c4, d = kept[k, 0], kept[k, 2], kept[k, 4], kept[k, 6]
-                    e, f, g, h = kept[k, 1], kept[k, 3], kept[k, 5], kept[k, 7]
-                    left_part, right_part = to[i : i + _RUN], to[SIDE - 1 - i : SIDE - 1 - i + _RUN]
-                    for x in range(_RUN):
-                        even_x = (w0 * a[x] + w1 * b[x]) + (w2 * c4[x] + w3 * d[x])
-                        odd_x = (v0 * e[x] + v1 * f[x]) + (v2 * g[x] + v3 * h[x])
-                        mirrored[x] = (even_x - odd_x) * left_over[x]
-                        left_part[x] += (even_x + odd_x) * left_over[x]
-                    for x in range(_RUN):
-                        right_part[x] += mirrored[x]
-            for i in range(SIDE):
-                to = out[top + i, left : left + span]
-                for k in range(0, SIDE, 2):
-                    w0, w1, a, b = waves[k, i], waves[k + 1, i], along[k], along[k + 1]
-                    for x in range(span):
-                        to[x] += w0 * a[x] + w1 * b[x]
-            blocks[:] = 0
-            for j in range(SIDE):
-                part = blocks[j : j + _RUN]
-                for x in range(_RUN):
-                    part[x] += left_over[x]
-            for i in range(SIDE):
-                weight = total[top + i, left : left + span]
-                for x in range(span):
-                    weight[x] += blocks[x]
+                weights[x] = np.float32(1) / weights[x]
+            weights[count:] = 0
+            _back_along(kept, waves, weights, along)
+            _add_blocks(along, waves, out, top, left, span)
+            _add_weights(weights, total, top, left, span)
     for y in range(height):
         for x in range(width):
             out[y, x] /= total[y, x]
+
+
+@compiled
+def _waves_down(
+    image: np.ndarray,
+    top: int,
+    left: int,
+    span: int,
+    waves: np.ndarray,
+    sums: np.ndarray,
+    down: np.ndarray,
+) -> None:
+    """Cosine transform of `span` columns of SIDE rows; of the whole image, as slices of slices are slower."""
+    for i in range(_HALF):
+        above = image[top + i, left : left + span]
+        below = image[top + SIDE - 1 - i, left : left + span]
+        even, odd = sums[i], sums[_HALF + i]
+        for x in range(span):
+            even[x] = above[x] + below[x]
+            odd[x] = above[x] - below[x]
+    for k in range(SIDE):
+        first = _HALF * (k % 2)
+        a, b, c, d = sums[first], sums[first + 1], sums[first + 2], sums[first + 3]
+        w0, w1, w2, w3 = waves[k, 0], waves[k, 1], waves[k, 2], waves[k, 3]
+        to = down[k]
+        for x in range(span):
+            to[x] = (w0 * a[x] + w1 * b[x]) + (w2 * c[x] + w3 * d[x])
+
+
+@inlined
+def _limits(noise: np.ndarray, gains: np.ndarray, first: int, limit: np.ndarray) -> None:
+    """Squared threshold (SIDE, _RUN) of each wave along, from the noise (level, x / 8) at the blocks."""
+    for c in range(_RUN // SIDE):
+        at = min(first + c, noise.shape[1] - 1)
+        for j in range(SIDE):
+            amplitude = np.float32(0)
+            for level in range(noise.shape[0]):
+                amplitude += noise[level, at] * gains[level, j]
+            for x in range(c * SIDE, c * SIDE + SIDE):
+                limit[j, x] = amplitude * amplitude
+
+
+@inlined
+def _drop_weak(
+    row: np.ndarray,
+    waves: np.ndarray,
+    k: int,
+    limit: np.ndarray,
+    sums: np.ndarray,
+    kept: np.ndarray,
+    left_over: np.ndarray,
+) -> None:
+    """Cosine transform along a row of transformed columns; what is above the limit, and its noise."""
+    for i in range(_HALF):
+        even, odd = sums[i], sums[_HALF + i]
+        for x in range(_RUN):
+            even[x] = row[x + i] + row[x + SIDE - 1 - i]
+            odd[x] = row[x + i] - row[x + SIDE - 1 - i]
+    for j in range(SIDE):
+        first = _HALF * (j % 2)
+        a, b, c, d = sums[first], sums[first + 1], sums[first + 2], sums[first + 3]
+        w0, w1, w2, w3 = waves[j, 0], waves[j, 1], waves[j, 2], waves[j, 3]
+        to, bound = kept[j], limit[j]
+        least = np.float32(1) if k + j > 0 else np.float32(0)
+        for x in range(_RUN):
+            wave = (w0 * a[x] + w1 * b[x]) + (w2 * c[x] + w3 * d[x])
+            strong = wave * wave >= least * bound[x]
+            to[x] = wave if strong else np.float32(0)
+            left_over[x] += bound[x] if strong else np.float32(0)
+
+
+@inlined
+def _back_along(kept: np.ndarray, waves: np.ndarray, weights: np.ndarray, along: np.ndarray) -> None:
+    """Weighted blocks, transformed back along the rows and added up where they overlap."""
+    mirrored = np.empty(_RUN, np.float32)
+    for k in range(SIDE):
+        to = along[k]
+        to[:] = 0
+        for i in range(_HALF):
+            w0, w1, w2, w3 = waves[0, i], waves[2, i], waves[4, i], waves[6, i]
+            v0, v1, v2, v3 = waves[1, i], waves[3, i], waves[5, i], waves[7, i]
+            a, b, c, d = kept[k, 0], kept[k, 2], kept[k, 4], kept[k, 6]
+            e, f, g, h = kept[k, 1], kept[k, 3], kept[k, 5], kept[k, 7]
+            left_part, right_part = to[i : i + _RUN], to[SIDE - 1 - i : SIDE - 1 - i + _RUN]
+            for x in range(_RUN):
+                even = (w0 * a[x] + w1 * b[x]) + (w2 * c[x] + w3 * d[x])
+                odd = (v0 * e[x] + v1 * f[x]) + (v2 * g[x] + v3 * h[x])
+                mirrored[x] = (even - odd) * weights[x]
+                left_part[x] += (even + odd) * weights[x]
+            for x in range(_RUN):
+                right_part[x] += mirrored[x]
+
+
+@compiled
+def _add_blocks(
+    along: np.ndarray, waves: np.ndarray, out: np.ndarray, top: int, left: int, span: int
+) -> None:
+    """Transform the columns back, and add them to the image."""
+    for i in range(SIDE):
+        to = out[top + i, left : left + span]
+        for k in range(0, SIDE, 2):
+            w0, w1, a, b = waves[k, i], waves[k + 1, i], along[k], along[k + 1]
+            for x in range(span):
+                to[x] += w0 * a[x] + w1 * b[x]
+
+
+@compiled
+def _add_weights(weights: np.ndarray, total: np.ndarray, top: int, left: int, span: int) -> None:
+    """Add every block's weight to the pixels that it covers."""
+    blocks = np.zeros(_RUN + SIDE - 1, np.float32)
+    for j in range(SIDE):
+        part = blocks[j : j + _RUN]
+        for x in range(_RUN):
+            part[x] += weights[x]
+    for i in range(SIDE):
+        row = total[top + i, left : left + span]
+        for x in range(span):
+            row[x] += blocks[x]
