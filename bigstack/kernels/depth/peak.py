@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bigstack.kernels.depth.three_point import bounds, gaps_of, vertex
+from bigstack.kernels.depth.three_point import bounds, cusp_of, gaps_of, lens_vertex, vertex
 from bigstack.kernels.jit import compiled, log32
 
 _TRUST = 16.0  # squared signal-to-noise at which energy and posterior count alike
@@ -23,8 +23,8 @@ def sub_frame(
 
     The fall is the curvature of the logarithm of focus at the peak, frame by frame, at least 0.
 
-    A parabola in the logarithm of the energy is right for the curve of a lens (a Gaussian), one in the
-    log posterior where noise rules; they are mixed by the signal-to-noise ratio.
+    The logarithm of the energy has the shape of a lens's curve (`cusp_of`), the log posterior is right where
+    noise rules; they are mixed by the signal-to-noise ratio. Unevenly spaced frames have parabolas.
 
     Parameters
     ----------
@@ -47,6 +47,9 @@ def sub_frame(
     gaps = gaps_of(positions, middle)
     first, bend = vertex(sharp, low, high, gaps)
     second, _ = vertex(likely, low, high, gaps)
+    if gaps is None:
+        cusp = cusp_of(sharp)
+        first, second = lens_vertex(sharp, cusp, low, high), lens_vertex(likely, cusp, low, high)
     offset = trust * first + (1 - trust) * second
     return middle.astype(np.float32) + offset, _spread(snr, bend), bend
 

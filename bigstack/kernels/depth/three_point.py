@@ -10,6 +10,8 @@ import numpy as np
 
 FLOOR = 1e-3
 """Least focus over that of noise whose logarithm is taken."""
+_STRAIGHT = 2.75  # loss of the logarithm from frame to frame at which the sides of the curve are straight
+_SHARPEST = -0.3  # cusps no sharper than that
 
 
 def three_point(
@@ -99,3 +101,42 @@ def vertex(
     if gaps is not None:
         offset = np.where(usable, offset / np.where(offset > 0, late, early), offset)
     return np.clip(offset, low, high), np.where(usable, bend, 0)
+
+
+def cusp_of(triple: np.ndarray) -> np.ndarray:
+    """Shape (y, x) float32 of a lens's focus curve: 1 for a parabola of logarithms, 0 for straight sides.
+
+    The logarithm of focus is a parabola only where the blur grows little from frame to frame; where it grows
+    much the curve has a cusp. For discs and Gaussians of 0.6 to 3.5 pixels a frame the shape depends on what
+    is lost from the middle frame to the worse of its neighbours, hardly on where between them focus is.
+
+    Parameters
+    ----------
+    triple
+        Logarithms of focus (3, y, x) of evenly spaced frames.
+    """
+    worse, better = np.minimum(triple[0], triple[2]), np.maximum(triple[0], triple[2])
+    loss = triple[1] - worse + np.maximum(better - triple[1], 0) / 2
+    return np.maximum(1 - np.square(loss / np.float32(_STRAIGHT)), np.float32(_SHARPEST))
+
+
+def lens_vertex(triple: np.ndarray, cusp: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Offset (y, x) float32 of focus from the middle of three frames, for a curve of the shape `cusp`.
+
+    With `far` and `near` what is lost to the worse and to the better neighbour, it is
+    (far - near) / (2 (far + cusp near)): a parabola's where cusp is 1. Depths of five frames 2.5 pixels apart
+    are up to 0.13 frames too near to whole ones by parabolas, 0.01 so where there is little noise.
+
+    Examples
+    --------
+    >>> straight = -2 * np.abs(np.arange(-1, 2, dtype=np.float32) - 0.2).reshape(3, 1, 1)
+    >>> round(float(lens_vertex(straight, np.zeros((1, 1)), *bounds(np.zeros((1, 1))))[0, 0]), 3)
+    0.2
+    """
+    before, at, after = triple
+    far, near = at - np.minimum(before, after), at - np.maximum(before, after)
+    below = 2 * (far + cusp * near)
+    usable = (far + near > 1e-4) & (below > 1e-4)
+    flat = np.broadcast_to(np.sign(np.abs(low + high)), far.shape).astype(np.float32)
+    offset = np.divide(far - near, below, out=flat, where=usable)
+    return np.clip(np.where(after > before, offset, -offset), low, high)
