@@ -45,7 +45,8 @@ _EACH_ONLY = ("recursive", "extensions", "no_arrays", "pictures", "overlay_on")
 _BOTH = (
     "inputs", "output", "each", "method", "power", "radii", "border", "normalize", "downsample", "settings",
     "top_percent", "bandwidth", "include_strength", "clip_percentile", "raw", "workers", "processes",
-    "scheduler", "overwrite", "verbose", "quiet", "debug",
+    "scheduler", "scheduler_file", "cluster", *options.CLUSTER_OPTIONS, "memory_limit",
+    "overwrite", "verbose", "quiet", "debug",
 )  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def _each(inputs: tuple[Path, ...], output: Path, values: dict[str, Any], report
         if reporter.verbose and not reporter.quiet:
             click.echo(f"{done}/{total} {path}", err=True)
 
-    how = ("recursive", "overwrite", "workers", "processes", "scheduler")
+    where = ("workers", "processes", "scheduler", "scheduler_file", "cluster", "memory_limit")
     what = ("top_percent", "bandwidth", "include_strength", "clip_percentile")
     found = detect_folder(
         inputs[0] if len(inputs) == 1 and inputs[0].is_dir() else inputs,
@@ -135,7 +136,7 @@ def _each(inputs: tuple[Path, ...], output: Path, values: dict[str, Any], report
         overlay=values["overlay_on"],
         progress=told,
         normalize_density=not values["raw"],
-        **{name: values[name] for name in (*how, *what)},
+        **{name: values[name] for name in ("recursive", "overwrite", *where, *what)},
         **chosen_options(values),
     )
     reporter.summary(found)

@@ -99,7 +99,6 @@ output_options = options.combined(
 @correction_options
 @options.reading
 @options.running
-@options.clusters
 @options.sharing
 @options.writing
 @options.metadata

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import click
 
@@ -127,26 +128,38 @@ reading = combined(
     ),
 )
 
-running_without_tile = combined(
+limits = combined(
     click.option(
         "--memory-limit", type=Bytes(), default="2GB", show_default=True, help="Memory of a process."
     ),
     click.option("--workers", type=click.IntRange(1), help="Tasks at once; one a processor by default."),
+)
+
+CLUSTER_OPTIONS = ("jobs", "cores", "walltime", "partition", "account", "adaptive")
+
+
+def _with_cluster(function: F) -> F:
+    """The command, given the options of a cluster as one: a `Cluster`, None where none is asked for."""
+
+    @wraps(function)
+    def command(*args: Any, **values: Any) -> Any:
+        from bigstack.cluster.settings import Cluster
+
+        found = {name: values.pop(name) for name in CLUSTER_OPTIONS}
+        if values["cluster"] is not None:
+            values["cluster"] = Cluster(values["cluster"], **found)
+        elif given := [name for name, value in found.items() if value]:
+            raise click.UsageError(f"--{given[0]} belongs to --cluster slurm")
+        return function(*args, **values)
+
+    return cast(F, command)
+
+
+running_without_tile = combined(
+    limits,
     click.option("--processes", is_flag=True, help="Worker processes instead of threads."),
     click.option("--scheduler", help="Address of a running Dask scheduler, such as tcp://host:8786."),
     click.option("--scheduler-file", type=PATH, help="Its scheduler file, instead of the address."),
-)
-
-running = combined(
-    click.option("--tile", type=click.IntRange(16), help="Side of tiles in pixels, instead of the plan's."),
-    running_without_tile,
-)
-
-keep_gps = click.option(
-    "--keep-gps", is_flag=True, help="Keep where the pictures were taken; left out unless asked for."
-)
-
-clusters = combined(
     click.option(
         "--cluster", type=click.Choice(get_args(ClusterKind)),
         help="Start a Dask cluster for the run: processes of this machine, or jobs of a SLURM queue.",
@@ -157,7 +170,18 @@ clusters = combined(
     click.option("--partition", help="slurm: partition to queue jobs in."),
     click.option("--account", help="slurm: account to charge."),
     click.option("--adaptive", is_flag=True, help="slurm: queue jobs as work asks for them, --jobs at most."),
+    _with_cluster,
 )  # fmt: skip
+
+tile = click.option("--tile", type=click.IntRange(16), help="Side of tiles in pixels, instead of the plan's.")
+
+running = combined(tile, running_without_tile)
+
+threads = combined(tile, limits)
+
+keep_gps = click.option(
+    "--keep-gps", is_flag=True, help="Keep where the pictures were taken; left out unless asked for."
+)
 
 sharing = combined(
     click.option(
@@ -226,21 +250,6 @@ talking = combined(
     click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
     click.option("--debug", is_flag=True, help="Show a traceback with an error."),
 )
-
-
-def cluster_of(values: dict[str, Any]) -> Any:
-    """Take the options of `clusters` out of `values`: a `Cluster`, None where none is asked for."""
-    from bigstack.cluster.settings import Cluster
-
-    names = ("jobs", "cores", "walltime", "partition", "account", "adaptive")
-    found = {name: values.pop(name) for name in names}
-    kind = values.pop("cluster")
-    if kind is not None:
-        return Cluster(kind, **found)
-    for name, value in found.items():
-        if value:
-            raise click.UsageError(f"--{name} belongs to --cluster slurm")
-    return None
 
 
 def check_sharing(values: dict[str, Any]) -> None:

@@ -82,7 +82,6 @@ METHOD_OPTIONS = (
 @correction_options
 @options.reading
 @options.running
-@options.clusters
 @options.sharing
 @options.writing
 @options.metadata

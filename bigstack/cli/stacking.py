@@ -22,7 +22,6 @@ def job_values(
     values.pop("align")
     reading = options.reading_options(values)
     chosen["quality"] = options.take_quality(values)
-    cluster = options.cluster_of(values) if "cluster" in values else None
     return {
         "inputs": inputs,
         "output": output,
@@ -30,7 +29,6 @@ def job_values(
         "steps": steps,
         "options": {name: value for name, value in chosen.items() if value is not None},
         "focus_channel": list(values.pop("focus_channel")) or None,
-        "cluster": cluster,
         **values,
     }
 

@@ -32,7 +32,7 @@ from bigstack.cli.stack import method_options, stack_job
 @alignment_options
 @correction_options
 @options.reading
-@options.running
+@options.threads
 @options.writing
 @options.metadata
 @options.talking

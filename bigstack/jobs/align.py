@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.errors import InputError, OutputExistsError
+from bigstack.jobs.running import Running
 
 
 @dataclass
@@ -34,18 +35,13 @@ class AlignOptions:
 
 
 @dataclass
-class AlignJob:
+class AlignJob(Running):
     """Everything `bigstack align` can be told."""
 
     inputs: tuple[Path, ...]
     output: Path
     options: AlignOptions
     reading: dict[str, Any] = field(default_factory=dict)
-    workers: int | None = None
-    processes: bool = False
-    scheduler: str | None = None
-    scheduler_file: Path | None = None
-    memory_limit: int = 2 * 10**9
     overwrite: bool = False
 
 
@@ -164,7 +160,6 @@ def read_alignment(path: Path) -> Any:
 
 
 def _write(job: AlignJob, aligned: Any, alignment: Any, watch: Callable[[Any], None]) -> None:
-    from bigstack.cluster import open_executor
     from bigstack.engine.copy import copy_stack
     from bigstack.engine.sources import as_source
     from bigstack.io.record import RunRecord
@@ -175,8 +170,7 @@ def _write(job: AlignJob, aligned: Any, alignment: Any, watch: Callable[[Any], N
     reading = {f"reading {name}": value for name, value in job.reading.items()}
     record = RunRecord.of("align", aligned.attrs["files"], {**parameters, **reading})
     sink = create_stack_sink(job.output, stack_spec_of(aligned), overwrite=job.overwrite, record=record)
-    where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
-    with open_executor(**where, memory_limit=job.memory_limit) as executor:
+    with job.executor() as executor:
         sink.open()
         try:
             copy_stack(as_source(aligned.data), sink, executor, watch=watch)

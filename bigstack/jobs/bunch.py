@@ -13,7 +13,7 @@ from typing import Any
 from bigstack.errors import InputError
 from bigstack.jobs.cache import digest
 from bigstack.jobs.notes import notes_of, shown
-from bigstack.jobs.results import Running
+from bigstack.jobs.running import Writing
 from bigstack.jobs.stack import StackJob
 from bigstack.jobs.stack_output import stack_writer
 
@@ -94,7 +94,7 @@ def write_bunches(
     stack: Any,
     spans: Sequence[range],
     path: Path,
-    how: Running,
+    how: Writing,
     *,
     fusion: Mapping[str, Any],
     key: str,
@@ -105,14 +105,12 @@ def write_bunches(
     import dask.array as da
 
     from bigstack.bunches import bunch_stack, fuse_bunch, source_of
-    from bigstack.cluster import open_executor
     from bigstack.engine.bunched import KeepingSource
 
     source = source_of(stack)
-    where = {name: getattr(how, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
     lazy = da.zeros((len(spans), *stack.shape[1:]), dtype=stack.dtype, chunks=-1)
     with ExitStack() as cleanup:
-        executor = cleanup.enter_context(open_executor(**where, memory_limit=how.memory_limit))
+        executor = cleanup.enter_context(how.executor())
         writer = stack_writer(path, bunch_stack(stack, spans, lazy), how, key=key, ending=ending)
         shared = _shared_bytes(stack, spans)
         keeps = executor.in_process and 0 < shared <= KEPT * how.memory_limit
@@ -139,13 +137,13 @@ def _layout(
     source: Any,
     spans: Sequence[range],
     limit: int,
-    how: Running,
+    how: Writing,
     writer: Any,
     fusion: Mapping[str, Any],
 ) -> Any:
     """The same tiles for all bunches: those of the first, which has as many frames as any."""
     from bigstack.bunches import fuse_bunch
-    from bigstack.cluster import count_workers
+    from bigstack.cluster import tasks_a_process
     from bigstack.engine.layout import Layout
     from bigstack.engine.plan import plan
 
@@ -153,7 +151,7 @@ def _layout(
         return plan(
             fold,
             source,
-            workers=1 if how.processes else count_workers(how.workers),
+            workers=tasks_a_process(**how.place),
             memory_limit=limit,
             tile=how.tile,
             multiple=writer.multiple,

@@ -10,10 +10,11 @@ from typing import Any
 
 from bigstack.io.writers.spec import human
 from bigstack.jobs.notes import notes_of, shown
+from bigstack.jobs.running import Running
 
 
 @dataclass
-class ConvertJob:
+class ConvertJob(Running):
     """Everything `bigstack convert` can be told."""
 
     inputs: tuple[Path, ...]
@@ -24,11 +25,6 @@ class ConvertJob:
     chunk: int | None = None
     shard: int | None = None
     levels: int | None = None
-    workers: int | None = None
-    processes: bool = False
-    scheduler: str | None = None
-    scheduler_file: Path | None = None
-    memory_limit: int = 2 * 10**9
     overwrite: bool = False
     keep_gps: bool = False
 
@@ -64,7 +60,6 @@ class ConvertResult:
 def convert_stack(job: ConvertJob, *, watch: Callable[[Any], None] = lambda progress: None) -> ConvertResult:
     """Run `job`: an interrupted conversion goes on where it was."""
     started = time.perf_counter()
-    from bigstack.cluster import open_executor
     from bigstack.engine.copy import copy_stack
     from bigstack.engine.sources import as_source
     from bigstack.io.record import RunRecord
@@ -82,8 +77,7 @@ def convert_stack(job: ConvertJob, *, watch: Callable[[Any], None] = lambda prog
         record=record,
         **options,
     )
-    where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
-    with open_executor(**where, memory_limit=job.memory_limit) as executor:
+    with job.executor() as executor:
         sink.open()
         try:
             progress = copy_stack(as_source(stack.data), sink, executor, watch=watch)

@@ -12,6 +12,7 @@ from typing import Any
 
 from bigstack.errors import InputError
 from bigstack.jobs.notes import notes_of, shown
+from bigstack.jobs.running import Running
 from bigstack.jobs.trace import Trace
 
 
@@ -37,7 +38,7 @@ class Step:
 
 
 @dataclass
-class CorrectJob:
+class CorrectJob(Running):
     """Everything `bigstack correct` can be told."""
 
     inputs: tuple[Path, ...]
@@ -49,11 +50,6 @@ class CorrectJob:
     reading: dict[str, Any] = field(default_factory=dict)
     ngff: str | None = None
     compression: str | None = None
-    workers: int | None = None
-    processes: bool = False
-    scheduler: str | None = None
-    scheduler_file: Path | None = None
-    memory_limit: int = 2 * 10**9
     overwrite: bool = False
 
 
@@ -97,7 +93,6 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
         One of its children, with a message for the user.
     """
     started = time.perf_counter()
-    from bigstack.cluster import open_executor
     from bigstack.jobs.stack import open_inputs
 
     if not job.steps:
@@ -105,9 +100,8 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
     stack = open_inputs(job.inputs, job.reading)
     if job.output is not None:
         _sink(job, stack, None)  # an output that cannot be is told before anything is measured
-    where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
     with ExitStack() as cleanup:
-        executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
+        executor = cleanup.enter_context(job.executor())
         trace = Trace()
         corrected, corrections = apply_steps(stack, job.steps, trace=trace, workers=job.workers, watch=watch)
         written = _save(job, corrections)

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from bigstack.errors import InputError, OutputExistsError
+from bigstack.jobs.running import Running
 
 
 @dataclass
-class DensityJob:
+class DensityJob(Running):
     """Everything `bigstack density` can be told of one image or stack; see its help for what each means."""
 
     inputs: tuple[Path, ...]
@@ -39,11 +40,6 @@ class DensityJob:
     focus_channel: list[str] | None = None
     reading: dict[str, Any] = field(default_factory=dict)
     tile: int | None = None
-    memory_limit: int = 2 * 10**9
-    workers: int | None = None
-    processes: bool = False
-    scheduler: str | None = None
-    scheduler_file: Path | None = None
     overwrite: bool = False
 
 
@@ -78,7 +74,7 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
         One of its children, with a message for the user.
     """
     started = time.perf_counter()
-    from bigstack.cluster import count_workers, open_executor
+    from bigstack.cluster import tasks_a_process
     from bigstack.density import bandwidth_in_pixels
     from bigstack.engine.sources import as_source
     from bigstack.engine.windows import settle
@@ -95,16 +91,15 @@ def run_density(job: DensityJob, *, watch: Callable[[Any], None] = lambda progre
         halo=density_halo(sigma),
         tile=job.tile,
         memory_limit=job.memory_limit,
-        workers=1 if job.processes else count_workers(job.workers),
+        workers=tasks_a_process(**job.place),
         keep=stack.nbytes + _frame_bytes(stack),
     )
     how = {"method": job.method, "focus_channel": job.focus_channel, "tile": tile, **options}
     measure_focus(stack, **how)  # refuses bad options before any work
     chosen = _chosen(job.frame, stack.sizes["z"])
     _refuse_existing(job, len(chosen))
-    where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
     with ExitStack() as cleanup:
-        executor = cleanup.enter_context(open_executor(**where, memory_limit=job.memory_limit))
+        executor = cleanup.enter_context(job.executor())
         held, budget = _held(stack, executor, budget)
         focus = measure_focus(held, **how)
         # Statistics that the measure needs are taken once here, not again for every frame.

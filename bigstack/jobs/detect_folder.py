@@ -8,13 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
 from bigstack.errors import BigstackError, InputError, OutputExistsError, StackError
 from bigstack.jobs.detect import Detection, FocusRegions, detect_focus_regions, detection_of
+from bigstack.jobs.running import Running
+
+if TYPE_CHECKING:
+    from bigstack.cluster import Cluster
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tiff", ".tif")
 """Endings of files that count as images, where none are given."""
@@ -96,6 +100,9 @@ def detect_folder(
     workers: int | None = None,
     processes: bool = False,
     scheduler: str | None = None,
+    scheduler_file: Path | None = None,
+    cluster: Cluster | None = None,
+    memory_limit: int = 2 * 10**9,
     progress: Progress = lambda done, total, path: None,
     **options: Any,
 ) -> FolderResult:
@@ -123,8 +130,12 @@ def detect_folder(
         Save ``overlays/<stem>_overlay.png``, the density laid over the ``"image"`` or its ``"focus"``.
     overwrite
         Replace results that are there already.
-    workers, processes, scheduler
-        Threads or processes at once, or the address of a Dask scheduler.
+    workers, processes
+        Images at once, in threads or in processes of this machine.
+    scheduler, scheduler_file, cluster
+        A running Dask scheduler, or a `bigstack.cluster.Cluster` to start.
+    memory_limit
+        Bytes of a process, where processes are started.
     progress
         Called as each image is done.
     options
@@ -152,8 +163,6 @@ def detect_folder(
     (3, 0)
     """
     started = time.perf_counter()
-    from bigstack.cluster import open_executor
-
     detection = detection_of(options)
     paths = find_images(images, recursive=recursive, extensions=extensions)
     names = distinct_names(paths)
@@ -177,7 +186,11 @@ def detect_folder(
         finished = len(result.failures) + len(result.results) + len(result.written)
         progress(finished, len(paths), path)
 
-    with open_executor(workers=workers, processes=processes, scheduler=scheduler) as executor:
+    running = Running(
+        workers=workers, processes=processes, scheduler=scheduler, scheduler_file=scheduler_file,
+        cluster=cluster, memory_limit=memory_limit,
+    )  # fmt: skip
+    with running.executor() as executor:
         executor.run(graph, list(layer), done)
     for by_path in (result.results, result.written, result.failures):
         _sort(by_path, paths)

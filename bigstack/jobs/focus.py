@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from bigstack.errors import InputError, OutputExistsError
+from bigstack.jobs.running import Running
 
 
 @dataclass
-class FocusJob:
+class FocusJob(Running):
     """Everything `bigstack focus` can be told; see its help for what each means."""
 
     inputs: tuple[Path, ...]
@@ -38,11 +39,6 @@ class FocusJob:
     compare: bool = False
     """Whether to compare frames although none of these is asked for."""
     tile: int | None = None
-    memory_limit: int = 2 * 10**9
-    workers: int | None = None
-    processes: bool = False
-    scheduler: str | None = None
-    scheduler_file: Path | None = None
     overwrite: bool = False
 
     @property
@@ -106,7 +102,7 @@ def run_focus(job: FocusJob, *, watch: Callable[[Any], None] = lambda progress: 
         One of its children, with a message for the user.
     """
     started = time.perf_counter()
-    from bigstack.cluster import count_workers, open_executor
+    from bigstack.cluster import tasks_a_process
     from bigstack.engine.sources import as_source
     from bigstack.engine.windows import settle
     from bigstack.focus import measure_focus
@@ -121,7 +117,7 @@ def run_focus(job: FocusJob, *, watch: Callable[[Any], None] = lambda progress: 
         halo=64,
         tile=job.tile,
         memory_limit=job.memory_limit,
-        workers=1 if job.processes else count_workers(job.workers),
+        workers=tasks_a_process(**job.place),
     )
     focus = measure_focus(
         stack,
@@ -134,8 +130,7 @@ def run_focus(job: FocusJob, *, watch: Callable[[Any], None] = lambda progress: 
     )
     maps = [] if job.output is None else map_paths(job.output, stack.sizes["z"])
     _refuse_existing([*maps, job.summary, job.best_frame], job.overwrite)
-    where = {name: getattr(job, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
-    with open_executor(**where, memory_limit=job.memory_limit) as executor:
+    with job.executor() as executor:
         written: list[Path] = []
         if job.output is not None:
             source = settle(focus.data, executor)

@@ -14,6 +14,7 @@ from bigstack.jobs.check import Node
 from bigstack.jobs.flow import Flow
 from bigstack.jobs.metadata import PLACES, carry_metadata
 from bigstack.jobs.record import check_replaceable, differences, is_current, write_record
+from bigstack.jobs.running import Writing
 from bigstack.jobs.stack import MAPS
 from bigstack.jobs.trace import Trace
 
@@ -23,22 +24,12 @@ HASHED = 4 * 10**9
 """Bytes of an output up to which its record has its hash: hashing means reading it once more."""
 
 
-@dataclass
-class How:
-    """Where and how a step runs and writes; a `bigstack.jobs.results.Running`."""
+@dataclass(kw_only=True)
+class How(Writing):
+    """Where and how a step runs and writes."""
 
-    memory_limit: int = 2 * 10**9
-    workers: int | None = None
-    processes: bool = False
-    scheduler: str | None = None
-    scheduler_file: Path | None = None
-    tile: int | None = None
     overwrite: bool = True
     """What may be replaced has been found out before; an unfinished output of other options must not stop."""
-    ngff: str | None = None
-    compression: str | None = None
-    quality: int | None = None
-    keep_gps: bool = False
 
 
 def how_of(flow: Flow, paths: Mapping[str, Path]) -> How:

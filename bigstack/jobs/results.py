@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from math import lcm
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, Protocol
+from typing import Any
 
 from bigstack.errors import InputError, MemoryLimitError, RunError
+from bigstack.jobs.running import Writing
 
 INDEX_BYTES = 2
 """Bytes of a pixel of the index, which waits for the second pass when it is written or sampled."""
-
-
-class Running(Protocol):
-    """Where and how a job runs and writes; every job dataclass has these fields."""
-
-    tile: int | None
-    memory_limit: int
-    workers: int | None
-    processes: bool
-    scheduler: str | None
-    scheduler_file: Path | None
-    overwrite: bool
-    ngff: str | None
-    compression: str | None
-    quality: int | None
 
 
 @dataclass
@@ -78,7 +64,7 @@ class Ready:
 def prepare(
     build: Callable[[Any], Any],
     paths: Mapping[str, Path],
-    how: Running,
+    how: Writing,
     record: Any,
     *,
     frames: int,
@@ -111,13 +97,12 @@ def prepare(
     missing = [name for name in paths if name not in draft]
     if missing:
         raise InputError(absent(missing[0]))
-    keep_gps = getattr(how, "keep_gps", False)  # results that are no pictures have no place
     sinks = {
-        name: _sink(path, spec_of(draft[name], keep_gps=keep_gps), paths, how, record, dry)
+        name: _sink(path, spec_of(draft[name], keep_gps=how.keep_gps), paths, how, record, dry)
         for name, path in paths.items()
     }
 
-    at_once = tasks_a_process(**_where(how))
+    at_once = tasks_a_process(**how.place)
 
     def lay(tile: int | tuple[int, int] | None) -> tuple[Any, Layout]:
         layout = Layout(
@@ -142,7 +127,7 @@ def prepare(
 
 def write(
     ready: Ready,
-    how: Running,
+    how: Writing,
     *,
     only_finish: bool = False,
     watch: Callable[[Any], None] = lambda progress: None,
@@ -159,7 +144,7 @@ def write(
         _check_shared(ready.paths)
         _check_begun(sinks)
     with ExitStack() as cleanup:
-        executor = cleanup.enter_context(_executor(how, say))
+        executor = cleanup.enter_context(how.executor(say))
         mine = False
         try:
             for sink in sinks:
@@ -184,7 +169,7 @@ def write(
 
 def write_share(
     ready: Ready,
-    how: Running,
+    how: Writing,
     share: tuple[int, int],
     *,
     watch: Callable[[Any], None] = lambda progress: None,
@@ -198,7 +183,7 @@ def write_share(
 
     _check_shared(ready.paths)
     sinks = _noted(ready)
-    with _executor(how, say) as executor:
+    with how.executor(say) as executor:
         try:
             for sink in sinks:
                 sink.join()
@@ -226,21 +211,6 @@ def _noted(ready: Ready) -> list[Any]:
         if is_zarr(sink.path):
             sink.tile = ready.layout.plan.tile
     return list(ready.sinks.values())
-
-
-def _where(how: Running) -> dict[str, Any]:
-    names = ("workers", "processes", "scheduler", "scheduler_file")
-    return {**{name: getattr(how, name) for name in names}, "cluster": getattr(how, "cluster", None)}
-
-
-@contextmanager
-def _executor(how: Running, say: Callable[[str], None]) -> Iterator[Any]:
-    from bigstack.cluster import open_executor
-
-    with open_executor(**_where(how), memory_limit=how.memory_limit) as executor:
-        if executor.about:
-            say(executor.about)
-        yield executor
 
 
 def _check_shared(paths: Mapping[str, Path]) -> None:
@@ -319,7 +289,7 @@ def _plan(plan: Callable[..., Any], fold: Any, source: Any, passes: int, **how: 
     return plan(fold, source, passes=passes, **how)
 
 
-def _sink(path: Path, spec: Any, paths: Mapping[str, Path], how: Running, record: Any, dry: bool) -> Any:
+def _sink(path: Path, spec: Any, paths: Mapping[str, Path], how: Writing, record: Any, dry: bool) -> Any:
     """The writer of one output; options go to the formats that take them, and to one at least."""
     from bigstack.io.writers import create_sink, sink_options
 

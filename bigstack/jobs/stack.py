@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from bigstack.errors import InputError, choose
 from bigstack.jobs import results
 from bigstack.jobs.notes import notes_of, shown
+from bigstack.jobs.running import Writing
 from bigstack.jobs.trace import Trace
 from bigstack.names import FusionMethod
 
@@ -19,7 +20,7 @@ MAPS = ("depth", "index", "confidence", "sigma", "valid", "unobserved")
 
 
 @dataclass
-class StackJob:
+class StackJob(Writing):
     """Everything `bigstack stack` can be told; see its help for what each means."""
 
     inputs: tuple[Path, ...]
@@ -36,25 +37,12 @@ class StackJob:
     index_out: Path | None = None
     confidence_out: Path | None = None
     sigma_out: Path | None = None
-    tile: int | None = None
-    memory_limit: int = 2 * 10**9
-    workers: int | None = None
-    processes: bool = False
-    scheduler: str | None = None
-    scheduler_file: Path | None = None
-    cluster: Any = None
-    """A `bigstack.cluster.Cluster` to start and to end with the run."""
-    overwrite: bool = False
     task: tuple[int, int] | None = None
     """Compute only the i-th of n shares of the tiles, beside other processes."""
     finish: bool = False
     """Only complete what such processes computed."""
-    ngff: str | None = None
-    compression: str | None = None
-    quality: int | None = None
     metadata_from: str | None = None
     """Frame, or file, whose profile, EXIF and XMP go with the outputs; see `bigstack.jobs.metadata`."""
-    keep_gps: bool = False
     keep: bool = False
     """Whether the result keeps what a report needs: samples of the maps, memory of each step."""
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from bigstack.geometry import Tile
 from bigstack.jobs.frame_folder import FrameFolder
-from bigstack.jobs.results import Running, is_zarr
+from bigstack.jobs.results import is_zarr
+from bigstack.jobs.running import Writing
 
 Watch = Callable[[Any], None]
 
@@ -16,7 +17,7 @@ Watch = Callable[[Any], None]
 def write_stack(
     stack: Any,
     path: Path,
-    how: Running,
+    how: Writing,
     *,
     key: str,
     ending: str = "tif",
@@ -26,13 +27,11 @@ def write_stack(
 
     A name that ends in .zarr is one store, any other a folder with a file of that `ending` a frame.
     """
-    from bigstack.cluster import open_executor
     from bigstack.engine.copy import copy_stack
     from bigstack.engine.sources import as_source
 
     writer = stack_writer(path, stack, how, key=key, ending=ending)
-    where = {name: getattr(how, name) for name in ("workers", "processes", "scheduler", "scheduler_file")}
-    with open_executor(**where, memory_limit=how.memory_limit) as executor:
+    with how.executor() as executor:
         writer.open()
         try:
             if isinstance(writer, ZarrWriter):
@@ -46,7 +45,7 @@ def write_stack(
         writer.finish(executor)
 
 
-def stack_writer(path: Path, stack: Any, how: Running, *, key: str, ending: str) -> Any:
+def stack_writer(path: Path, stack: Any, how: Writing, *, key: str, ending: str) -> Any:
     """The writer that the name asks for."""
     return ZarrWriter(path, stack, how, key) if is_zarr(path) else FolderWriter(path, stack, how, key, ending)
 
@@ -56,14 +55,14 @@ class ZarrWriter:
 
     full_width = False
 
-    def __init__(self, path: Path, stack: Any, how: Running, key: str) -> None:
+    def __init__(self, path: Path, stack: Any, how: Writing, key: str) -> None:
         from bigstack.io.record import RunRecord
         from bigstack.io.writers import create_stack_sink, stack_spec_of
 
         given = {"version": how.ngff, "compression": how.compression}
         options = {name: value for name, value in given.items() if value is not None}
         record = RunRecord.of("frames", stack.attrs.get("files", ()), {"key": key})
-        keep_gps = getattr(how, "keep_gps", False)
+        keep_gps = how.keep_gps
         spec = stack_spec_of(stack, keep_gps=keep_gps)
         self.sink = create_stack_sink(path, spec, overwrite=how.overwrite, record=record, **options)
         self.multiple = self.sink.multiple
@@ -123,11 +122,11 @@ class _OneFrame:
 class FolderWriter:
     """Writes frames, each a lazy image, into files of a folder."""
 
-    def __init__(self, path: Path, stack: Any, how: Running, key: str, ending: str) -> None:
+    def __init__(self, path: Path, stack: Any, how: Writing, key: str, ending: str) -> None:
         from bigstack.io.writers import create_sink, sink_options, spec_of
 
         self.folder = FrameFolder(path, ending, key=key, overwrite=how.overwrite)
-        self.spec = spec_of(stack[0], keep_gps=getattr(how, "keep_gps", False))
+        self.spec = spec_of(stack[0], keep_gps=how.keep_gps)
         name = f"{path.name}.{ending}"
         given = {"version": how.ngff, "compression": how.compression, "quality": how.quality}
         takes = sink_options(name)

@@ -125,3 +125,34 @@ def test_a_scheduler_gives_the_same(bigstack, frames, tmp_path):
     expected = tifffile.imread(tmp_path / "a.tif")
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif"), expected)
     np.testing.assert_array_equal(open_stack(tmp_path / "b.ome.zarr").values[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("command", "ending"),
+    [
+        (("convert",), "ome.zarr"),
+        (("align", "-o"), "ome.zarr"),
+        (("correct", "--balance", "lumi", "-o"), "ome.zarr"),
+        (("focus", "--method", "tenengrad", "-o"), "ome.zarr"),
+        (("density", "--frame", "0", "-o"), "ome.zarr"),
+        (("bunch", "--frames", "2", "-o"), "ome.zarr"),
+        (("depth", "--align", "none", "-o"), "tif"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_command_runs_on_a_cluster_of_its_own(bigstack, frames, tmp_path, command, ending):
+    name, *words = command
+    here, there = (tmp_path / f"{which}.{ending}" for which in "ab")
+    assert bigstack(name, frames, *words, here)[0] == 0
+    assert bigstack(name, frames, *words, there, "--cluster", "local", "--workers", "1")[0] == 0
+    np.testing.assert_array_equal(open_stack(there).values, open_stack(here).values)
+
+
+def test_images_of_their_own_on_a_cluster(bigstack, frames, tmp_path):
+    words = ("density", frames, "--each", "-o")
+    assert bigstack(*words, tmp_path / "a")[0] == 0
+    assert bigstack(*words, tmp_path / "b", "--cluster", "local", "--workers", "1")[0] == 0
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.npy"))
+    assert len(files) == 10
+    for file in files:
+        np.testing.assert_array_equal(np.load(tmp_path / "a" / file), np.load(tmp_path / "b" / file))
