@@ -99,7 +99,7 @@ def _evidence(
     """Evidence of the recipe's measure, and the energy over noise from which on a place is textured."""
     invalid = None if valid is None else ~valid
     if recipe.measure == "tree":
-        return gather(lumas, sigma, invalid, reuse=True), TEXTURE
+        return gather(lumas, sigma, invalid, blur=recipe.blur, reuse=True), TEXTURE
     focus = FocusMap(recipe.measure, recipe.options, recipe.channels, recipe.smoothing)
     return measured(frames, sigma, focus, invalid), texture_over(focus, sigma, len(frames))
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from bigstack.kernels.depth.cone import BLUR
+from bigstack.kernels.depth.fringes import without_fringes
 from bigstack.kernels.depth.noise import PRE_SIGMA, laplacian_gain
 from bigstack.kernels.depth.tree_loops import add_log, joint_likelihood, likelihood, pooled_laplacian, prior
 from bigstack.kernels.depth.volumes import largest
@@ -23,6 +25,7 @@ _OWN, _POOLED, _VOTES = 0.5, 0.6, 0.4  # weights of a level's own energy, pooled
 _SHARPER = 1.5  # power of the posterior that is handed down
 _STAY = (0.1, 0.8, 0.1)  # smoothing of it along z
 _DOUBT = 1e-3  # share of it that is spread over all frames
+_FRINGED = 0.6  # pixels of a level that blur grows by from frame to frame where fringes begin to matter
 
 
 @dataclass
@@ -40,7 +43,12 @@ class Evidence:
 
 
 def gather(
-    lumas: np.ndarray, sigma: float, invalid: np.ndarray | None = None, *, reuse: bool = False
+    lumas: np.ndarray,
+    sigma: float,
+    invalid: np.ndarray | None = None,
+    *,
+    blur: float = BLUR,
+    reuse: bool = False,
 ) -> Evidence:
     """Gather evidence from the frames' luma.
 
@@ -52,13 +60,18 @@ def gather(
         Standard deviation of their noise.
     invalid
         Where a frame's pixels are made up (z, y, x) bool: no evidence there.
+    blur
+        Growth of the blur's radius, pixels a frame: how far edges spread out of focus.
     reuse
         Whether the evidence may take the place of `lumas`.
     """
     levels = level_count(lumas.shape[1:])
     energies = _energies(lumas, sigma, levels, invalid)
-    likelihoods = _climb(energies, lumas if reuse else np.empty_like(lumas))
     peaks = [largest(energy) for energy in energies]
+    # Fringes are weak where blur grows by pixels of the level, and the finest level is the one that sees threads.
+    for level in range(max(1, round(np.log2(blur / _FRINGED))), levels):
+        without_fringes(energies[level], level, blur)
+    likelihoods = _climb(energies, lumas if reuse else np.empty_like(lumas))
     del energies[1:]
     posterior = likelihoods.pop()
     while likelihoods:
