@@ -130,7 +130,7 @@ def test_options_change_what_they_say():
     assert errors[0] == min(errors)
     wide = depth_from_focus(made.stack, blur=3.0).compute()
     assert wide.unobserved.sum() > plain.unobserved.sum()
-    xr.testing.assert_equal(wide.depth, plain.depth)
+    assert not wide.depth.equals(plain.depth)
     loud = depth_from_focus(made.stack, noise=2000.0).compute()
     assert loud.valid.mean() < plain.valid.mean()
 

@@ -13,7 +13,7 @@ import numpy as np
 from bigstack.kernels.jit import compiled
 
 _STRONG = np.float32(20.0)  # energy over noise of edges whose fringes are looked for
-_SHARE = 0.5  # of the growth of the blur: with `_WIDTH` fringes count for more than straight edges make, and reach half
+_SHARE = 0.5  # of the growth of the blur: fringes reach half as far, but count for several times as much
 _WIDTH, _FALL = 2.0, 1.43  # of a straight edge blurred by a disc: energy (1 + (radius / 1.3)**2)**-1.43
 _LEAST = 0.6  # radius, pixels of a level, from which on blur can be told from focus there
 _CELL = 2  # pixels a side of a level in which only the largest energy is looked at

@@ -68,7 +68,7 @@ def gather(
     levels = level_count(lumas.shape[1:])
     energies = _energies(lumas, sigma, levels, invalid)
     peaks = [largest(energy) for energy in energies]
-    # Fringes are weak where blur grows by pixels of the level, and the finest level is the one that sees threads.
+    # Where blur grows by pixels of the level fringes are weak; the finest level is the one that sees threads.
     for level in range(max(1, round(np.log2(blur / _FRINGED))), levels):
         without_fringes(energies[level], level, blur)
     likelihoods = _climb(energies, lumas if reuse else np.empty_like(lumas))
