@@ -91,8 +91,8 @@ def depth_from_focus(
         Prices of a depth that differs from a neighbour's by one frame, and by any number of frames, in units
         of the log likelihood. Larger ones make smoother maps.
     blur
-        Growth of the radius of the blur from one frame to the next, in pixels: `unobserved` depends on it, and
-        how far around strong edges the ``tree`` looks for their fringes.
+        Growth of the blur's radius from one frame to the next, in pixels: `unobserved` depends on it, and how
+        far around strong edges the ``tree`` looks for their fringes.
     window
         Pixels a side of the ``diamond``, odd, up to 31.
     fill

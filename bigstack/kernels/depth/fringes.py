@@ -53,7 +53,7 @@ def without_fringes(energy: np.ndarray, level: int, blur: float) -> None:
         share = float((1 + (radius / _WIDTH) ** 2) ** -_FALL)
         if share * strongest < 1:
             break
-        reach = int(np.ceil(radius / _CELL))
+        reach = round(radius / _CELL)
         around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
         spread = np.stack([cv2.dilate(layer, around) for layer in strong])
         _most(spread, first, last, np.float32(share), fringe)
