@@ -6,12 +6,15 @@ import cv2
 import numpy as np
 
 from bigstack.kernels.depth.three_point import bounds, cusp_of, gaps_of, lens_vertex, vertex
-from bigstack.kernels.jit import compiled, log32
+from bigstack.kernels.jit import compiled, exp32, log32
 
 _TRUST = 16.0  # squared signal-to-noise at which energy and posterior count alike
 _SMOOTH, _REACH = 3.0, 9  # Gaussian that energies are smoothed by, and where it ends, pixels
 _ROWS, _COLUMNS = 32, 64  # of the pieces that are smoothed where a label asks for them
 _FLOOR = 0.3
+# Energies are averaged as logarithms, else the strongest texture of the window tells the depth of all of it;
+# weak ones, which are noise, as they are.
+_LIFT = np.float32(30.0)
 _SAMPLES = 60.0  # independent values of energy in the windows of both smoothings
 _LOOSE = 5.0  # frames; more is as good as knowing nothing
 
@@ -93,6 +96,7 @@ def _smooth_where(
     """Fill in frame `z` where it is wanted: only there is it worth smoothing."""
     height, width = middle.shape
     reach = taps.shape[0] - 1
+    lifted = np.empty((_ROWS + 2 * reach, _COLUMNS + 2 * reach), np.float32)
     down = np.empty((_ROWS, _COLUMNS + 2 * reach), np.float32)
     smooth = np.empty(_COLUMNS, np.float32)
     for top in range(0, height, _ROWS):
@@ -104,15 +108,19 @@ def _smooth_where(
                     wanted |= abs(middle[y, x] - z) <= 1
             if not wanted:
                 continue
+            for y in range(rows + 2 * reach):
+                to, row = lifted[y], padded[top + y, left : left + columns + 2 * reach]
+                for x in range(columns + 2 * reach):
+                    to[x] = log32(max(row[x] - np.float32(1), np.float32(0)) + _LIFT)
             for y in range(rows):
                 to = down[y, : columns + 2 * reach]
                 to[:] = 0
                 for k in range(-reach, reach + 1):
-                    tap, row = taps[abs(k)], padded[top + y + reach + k, left : left + columns + 2 * reach]
+                    tap, row = taps[abs(k)], lifted[y + reach + k]
                     for x in range(columns + 2 * reach):
-                        to[x] += tap * max(row[x] - np.float32(1), np.float32(0))
+                        to[x] += tap * row[x]
             for y in range(rows):
-                smooth[:] = floor
+                smooth[:] = 0
                 for k in range(2 * reach + 1):
                     tap, row = taps[abs(k - reach)], down[y, k : k + columns]
                     for x in range(columns):
@@ -120,7 +128,8 @@ def _smooth_where(
                 for x in range(columns):
                     offset = z - middle[top + y, left + x] + 1
                     if 0 <= offset <= 2:
-                        out[offset, top + y, left + x] = log32(smooth[x])
+                        mean = max(exp32(smooth[x]) - _LIFT, np.float32(0))
+                        out[offset, top + y, left + x] = log32(mean + floor)
 
 
 def _triple(volume: np.ndarray, middle: np.ndarray) -> np.ndarray:
