@@ -105,14 +105,12 @@ def detect_focus_regions(
         Which frame, where the path is that of a stack.
     workers
         Threads; one a processor when not given.
-    radii
-        Pairs (radius of the disk, outer radius of the ring), one a scale; ``[(1, 3)]`` when not given.
-    top_percent, bandwidth, include_strength, clip_percentile
-        As in `focus_density`; the bandwidth is in pixels.
-    power, border, downsample, normalize
-        As those of the focus measure ``"rdf"``; ``normalize="p99"`` when not given.
-    normalize_density
-        Divide the density by its maximum.
+    options
+        ``radii``: pairs (radius of the disk, outer radius of the ring), one a scale, ``[(1, 3)]`` when not
+        given; ``top_percent``, ``bandwidth`` (pixels), ``include_strength``, ``clip_percentile``: as in
+        `bigstack.focus_density`; ``power``, ``border``, ``downsample``, ``normalize``: as those of the focus
+        measure ``"rdf"``, but ``normalize="p99"`` when not given; ``normalize_density``: divide the density
+        by its maximum.
 
     Returns
     -------

@@ -96,7 +96,7 @@ class Job:
     output
         Folder of the results; or a table with ``folder``, ``prefix``, ``suffix``, ``filename``, ``format``,
         ``compression``, ``quality`` and ``ngff``.
-    run
+    run_options
         ``memory_limit``, ``workers``, ``processes``, ``scheduler``, ``scheduler_file``, ``tile``: they change
         how long it takes, never a bit.
     steps

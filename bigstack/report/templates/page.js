@@ -248,7 +248,7 @@ function surface(map) {
   by("height").max = 3 * usual; by("height").step = usual / 20; by("height").value = usual;
   const start = () => { turnX = -0.9; turnZ = 0.5; far = 2.7; by("height").value = usual; };
   function matrix(aspect) {
-    const flip = by("upside").checked ? -1 : 1;
+    const flip = by("upside").checked ? 1 : -1; // depth grows away from the viewer, so what is near stands up
     const [sx, cx, sz, cz] = [Math.sin(turnX), Math.cos(turnX), Math.sin(turnZ), Math.cos(turnZ)];
     // Turn about z, then about x; then push away and look through a lens of 45 degrees.
     const r = [[cz, -sz, 0], [sz * cx, cz * cx, -sx * flip], [sz * sx, cz * sx, cx * flip]], f = 1 / Math.tan(Math.PI / 8), near = 0.05, last = 30;
