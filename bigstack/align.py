@@ -52,6 +52,10 @@ def estimate_alignment(
     one robust solution is found for all. So a large frame costs little more than a small one, and
     errors do not add up over many frames. This runs at once, on dask's current scheduler.
 
+    Phase correlation is that of Reddy and Chatterji 1996, doi:10.1109/83.506761, the correlation
+    coefficient that of Evangelidis and Psarakis 2008, doi:10.1109/TPAMI.2008.113; weights are those of
+    Holland and Welsch 1977, doi:10.1080/03610927708827533.
+
     Parameters
     ----------
     stack

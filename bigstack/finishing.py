@@ -32,6 +32,10 @@ def finish(
 
     Parameters
     ----------
+    stack
+        The frames (z, y, x, channel), lazy.
+    arrays
+        What was fused of them: ``image`` (y, x, channel) and other variables, which stay as they are.
     limit_halos
         Keep every pixel within the range of what the frames have there: cuts off the rims at hard edges that
         are brighter or darker than all frames. Over scenes of ``benchmarks/quality.py`` the PSNR of
@@ -43,6 +47,23 @@ def finish(
     denoise
         Strength of non-local means against the noise that one frame has, measured in a few frames: 1 suits
         methods that select, 0.5 those that average; 0 for none.
+
+    Returns
+    -------
+    dict
+        The same variables, lazy.
+
+    Raises
+    ------
+    InputError
+        For an impossible strength.
+
+    Examples
+    --------
+    >>> frames = da.concatenate([da.zeros((1, 32, 32, 1)), da.ones((1, 32, 32, 1))]).astype("float32")
+    >>> rim = da.full((32, 32, 1), 1.25, dtype="float32")
+    >>> float(finish(frames, {"image": rim}, limit_halos=True)["image"].max())
+    1.0
     """
     found = dict(arrays)
     if limit_halos:

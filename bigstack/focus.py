@@ -124,6 +124,11 @@ def sharpness(
         ``sharpness`` (z, row, column), float64. `row` and `column` have the pixel in the middle of the cell
         as coordinate. ``result.argmax("z")`` is the sharpest frame of each cell.
 
+    Raises
+    ------
+    InputError
+        For an unknown method, option or channel, or more cells than pixels.
+
     Examples
     --------
     >>> frames = np.zeros((3, 32, 32, 1), np.uint8)
@@ -153,6 +158,23 @@ def best_frame(stack: xr.DataArray, **options: Any) -> int:
     """Return the number of the frame that is sharpest as a whole; options are those of `sharpness`.
 
     Of equally sharp frames it is the first.
+
+    Parameters
+    ----------
+    stack
+        Lazy stack (z, y, x, channel) of uint8, uint16 or float32.
+    options
+        Those of `sharpness`: `method`, `grid`, `focus_channel`, and the measure's own.
+
+    Returns
+    -------
+    int
+        Number of the frame, from 0.
+
+    Raises
+    ------
+    InputError
+        For an unknown method, option or channel.
 
     Examples
     --------

@@ -20,7 +20,23 @@ CONNECT_SECONDS = 10
 
 
 def count_workers(wanted: int | None) -> int:
-    """Tasks at once: as many as asked for, else one a processor."""
+    """Tasks at once: as many as asked for, else one a processor.
+
+    Parameters
+    ----------
+    wanted
+        Tasks at once; None for one a processor that this process may use.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> count_workers(3)
+    3
+    """
     return wanted or available_workers()
 
 
@@ -32,7 +48,30 @@ def tasks_a_process(
     scheduler_file: Path | None = None,
     cluster: Cluster | None = None,
 ) -> int:
-    """Tasks that run at once in one process, which its memory has to hold; arguments as `open_executor`."""
+    """Tasks that run at once in one process, which its memory has to hold.
+
+    Parameters
+    ----------
+    workers, processes, scheduler, scheduler_file, cluster
+        As those of `open_executor`.
+
+    Returns
+    -------
+    int
+        Of a running cluster, the threads of its largest worker.
+
+    Raises
+    ------
+    InputError
+        When several say where to run.
+    RunError
+        When a scheduler does not answer.
+
+    Examples
+    --------
+    >>> tasks_a_process(workers=4), tasks_a_process(workers=4, processes=True)
+    (4, 1)
+    """
     _given(processes, scheduler, scheduler_file, cluster)
     if scheduler is not None or scheduler_file is not None:
         with _remote_client(scheduler, scheduler_file) as client:
@@ -70,6 +109,24 @@ def open_executor(
         A cluster to start, and to end with the run.
     memory_limit
         Bytes a worker process may use, for `processes` and `cluster`.
+
+    Yields
+    ------
+    ThreadExecutor or DistributedExecutor
+        ``run(graph, keys, done, tick)`` computes keys of a graph.
+
+    Raises
+    ------
+    InputError
+        When several say where to run.
+    RunError
+        When a scheduler does not answer, or its workers have another version.
+
+    Examples
+    --------
+    >>> with open_executor(workers=2) as executor:
+    ...     executor.workers
+    2
     """
     given = _given(processes, scheduler, scheduler_file, cluster)
     if not given:

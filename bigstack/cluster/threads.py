@@ -15,7 +15,20 @@ FOLD_WEIGHT = 20
 
 
 class ThreadExecutor:
-    """Threads of this process; OpenCV keeps to one thread a task."""
+    """Threads of this process; OpenCV keeps to one thread a task.
+
+    Parameters
+    ----------
+    workers
+        Threads, each a task at a time.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> ones = da.ones(4, chunks=2)
+    >>> ThreadExecutor(2).run(ones.dask, [(ones.name, 1)], lambda key, block: print(block))
+    [1. 1.]
+    """
 
     in_process = True
     about = ""

@@ -109,6 +109,18 @@ def estimate_balance(
 def correct_balance(stack: xr.DataArray, balance: Balance) -> xr.DataArray:
     """Apply a balance, lazily; dtype and coordinates are kept, integers rounded and clipped to their range.
 
+    Parameters
+    ----------
+    stack
+        Lazy stack (z, y, x, channel) of uint8, uint16 or float32.
+    balance
+        What `estimate_balance` gave: curves of every frame.
+
+    Returns
+    -------
+    DataArray
+        The balanced stack (z, y, x, channel), lazy.
+
     Raises
     ------
     InputError

@@ -109,6 +109,18 @@ def correct_hot_pixels(stack: xr.DataArray, hot_pixels: HotPixels) -> xr.DataArr
     Lazy; dtype and coordinates are kept. Where a whole 3x3 is hot the window grows until there are good
     pixels in it, to 16 pixels around.
 
+    Parameters
+    ----------
+    stack
+        Lazy stack (z, y, x, channel) of uint8, uint16 or float32.
+    hot_pixels
+        What `estimate_hot_pixels` gave: their places.
+
+    Returns
+    -------
+    DataArray
+        The corrected stack (z, y, x, channel), lazy.
+
     Raises
     ------
     InputError

@@ -21,6 +21,21 @@ def estimate_noise_sigma(stack: xr.DataArray) -> tuple[float, ...]:
     (doi:10.1006/cviu.1996.0060) in up to 64 patches a frame; JPEG hides noise from it, and fine texture that
     fills the frame raises it. 0 where all is black or saturated.
 
+    Parameters
+    ----------
+    stack
+        Lazy stack (z, y, x, channel) of uint8, uint16 or float32.
+
+    Returns
+    -------
+    tuple of float
+        One number a channel.
+
+    Raises
+    ------
+    InputError
+        When it is no stack.
+
     Examples
     --------
     >>> import dask.array as da
@@ -63,6 +78,11 @@ def denoise(
         estimated, which reads up to 16 frames now.
     search, template
         Sides in pixels, odd, of the window that is searched and of the patches that are compared.
+
+    Returns
+    -------
+    DataArray
+        The denoised stack (z, y, x, channel), lazy.
 
     Raises
     ------

@@ -24,7 +24,24 @@ that counts, as all frames are measured at the same places."""
 
 
 def apply_correction(stack: xr.DataArray, correction: Correction) -> xr.DataArray:
-    """Apply any correction lazily, as one of the functions above or its JSON gave it.
+    """Apply any correction lazily, as one of the estimates or its JSON gave it.
+
+    Parameters
+    ----------
+    stack
+        Lazy stack (z, y, x, channel) of uint8, uint16 or float32.
+    correction
+        A `Balance`, `Vignetting`, `HotPixels` or `Denoise` of `bigstack.geometry.correction`.
+
+    Returns
+    -------
+    DataArray
+        The corrected stack (z, y, x, channel), lazy, with dtype, coordinates and attributes of `stack`.
+
+    Raises
+    ------
+    InputError
+        When it is no stack, or the correction is of other frames than these.
 
     Examples
     --------

@@ -138,6 +138,18 @@ def correct_vignetting(stack: xr.DataArray, vignetting: Vignetting) -> xr.DataAr
     How much of it, and below which value not at all, is in the value: change them by
     ``dataclasses.replace(vignetting, max_correction=0.5)``.
 
+    Parameters
+    ----------
+    stack
+        Lazy stack (z, y, x, channel) of uint8, uint16 or float32.
+    vignetting
+        What `estimate_vignetting` gave.
+
+    Returns
+    -------
+    DataArray
+        The corrected stack (z, y, x, channel), lazy.
+
     Raises
     ------
     InputError

@@ -73,5 +73,23 @@ class Tile:
 
 
 def tiles_of(shape: tuple[int, int], height: int, width: int) -> Iterator[Tile]:
-    """Cover an image of `shape` (y, x) with tiles, row by row; the last of a row or column may be smaller."""
+    """Cover an image with tiles, row by row; the last of a row or column may be smaller.
+
+    Parameters
+    ----------
+    shape
+        Height and width of the image in pixels.
+    height, width
+        Those of a tile.
+
+    Returns
+    -------
+    iterator of Tile
+        In absolute pixel coordinates.
+
+    Examples
+    --------
+    >>> [tile.shape for tile in tiles_of((5, 4), 3, 4)]
+    [(3, 4), (2, 4)]
+    """
     return Tile(0, shape[0], 0, shape[1]).split(height, width)

@@ -18,10 +18,29 @@ CARRIED = ("icc_profile", "exif", "xmp")
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """Profile, EXIF and XMP of an image file as attributes of a stack: base64 text, absent where it has none.
 
+    Parameters
+    ----------
+    path
+        Any file that is read as a frame.
+
+    Returns
+    -------
+    dict
+        ``icc_profile``, ``exif`` and ``xmp``, those that there are.
+
     Raises
     ------
     StackError
         When the file is missing or no image that is read.
+
+    Examples
+    --------
+    >>> import cv2, tempfile
+    >>> import numpy as np
+    >>> path = tempfile.mkdtemp() + "/plain.png"
+    >>> written = cv2.imwrite(path, np.zeros((4, 4), np.uint8))
+    >>> read_metadata(path)
+    {}
     """
     name = str(Path(path).absolute())
     try:

@@ -52,6 +52,16 @@ def psnr(
     mask
         Pixels (y, x) bool to count; all when None.
 
+    Returns
+    -------
+    float
+        In decibels.
+
+    Raises
+    ------
+    InputError
+        For images of different shapes, or a mask that leaves no pixel.
+
     Examples
     --------
     >>> round(psnr(np.full((4, 4), 10, np.uint8), np.full((4, 4), 15.0)), 2)
@@ -79,6 +89,16 @@ def ssim(image: np.ndarray, truth: np.ndarray, *, data_range: float | None = Non
         Images of the same shape (y, x) or (y, x, channel), at least 11 px a side, in the same grey levels.
     data_range
         The value of white; by the dtype of `image` when None.
+
+    Returns
+    -------
+    float
+        1 for equal images, at least -1.
+
+    Raises
+    ------
+    InputError
+        For images of different shapes, or smaller than the window.
 
     Examples
     --------
@@ -141,6 +161,16 @@ def depth_errors(
     thresholds
         Absolute errors beyond which a pixel is bad.
 
+    Returns
+    -------
+    DepthErrors
+        Root mean square, mean and median of the absolute error, bias, shares of bad and missing pixels.
+
+    Raises
+    ------
+    InputError
+        For images of different shapes, or a mask that leaves no pixel.
+
     Examples
     --------
     >>> errors = depth_errors(np.array([[1.0, 2.0, np.nan]]), np.array([[1.0, 5.0, 1.0]]))
@@ -180,6 +210,16 @@ def qabf(first: np.ndarray, second: np.ndarray, fused: np.ndarray) -> float:
     first, second, fused
         uint8 images of the same shape, grey (y, x) or RGB (y, x, 3), which are turned to grey as OpenCV
         does.
+
+    Returns
+    -------
+    float
+        0 where nothing is kept; 0 also where neither input has an edge.
+
+    Raises
+    ------
+    InputError
+        For images of different shapes, or of another dtype.
 
     Examples
     --------

@@ -55,6 +55,13 @@ def view(
     ------
     InputError
         When sizes do not fit, or the extra is missing.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> image = xr.DataArray(da.zeros((480, 640, 3), dtype="uint8"), dims=("y", "x", "channel"))
+    >>> type(view(image)).__name__
+    'Viewer'
     """
     try:
         import anywidget

@@ -68,12 +68,25 @@ def write_report(facts: Facts, path: str | os.PathLike[str], *, overwrite: bool 
     overwrite
         Whether a page that is there already may be replaced.
 
+    Returns
+    -------
+    Path
+        The page, whole.
+
     Raises
     ------
     OutputExistsError
         When it is there and `overwrite` is not set.
     InputError
         For another ending, or when jinja2 is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from bigstack.synthetic import render_stack
+    >>> facts = Facts(render_stack(shape=(48, 64), frames=3).stack)
+    >>> write_report(facts, tempfile.mkdtemp() + "/report.html").name
+    'report.html'
     """
     found = check_report(path, overwrite=overwrite)
     text = render(facts)

@@ -19,11 +19,25 @@ Depth = Literal["plane", "ramp", "bump", "smooth", "steps", "layers", "discs", "
 
 @dataclass(frozen=True)
 class Layer:
-    """A surface: its colours, its depth and where it is (None: everywhere)."""
+    """A surface: its colours, its depth and where it is.
+
+    Examples
+    --------
+    >>> from bigstack.synthetic import render_stack
+    >>> from bigstack.synthetic.masks import Disc
+    >>> far = Layer(Flat(0.2), Plane(4.0))
+    >>> near = Layer(Flat(0.8), Plane(1.0), Disc(24.0, 32.0, 10.0))
+    >>> truth = render_stack(depth=[far, near], shape=(48, 64), frames=6).truth
+    >>> float(truth.depth[24, 32]), float(truth.depth[2, 2])
+    (1.0, 4.0)
+    """
 
     texture: Texture
+    """Any object with ``sample(box, channels)``."""
     depth: DepthMap
+    """Any object with ``sample(box)`` and ``bounds``, in frames."""
     mask: Mask | None = None
+    """Where the surface is; everywhere when None."""
 
 
 def layers_of(

@@ -35,6 +35,12 @@ class Rendered:
         reference frame's pixel coordinates (x, y, 1) to frame z's; `gain` (z, channel) float64, exposure
         relative to the reference frame; and in every frame's own pixels `vignetting` (y, x) float32, the
         share of light that arrives, and `hot` (y, x, channel) bool.
+
+    Examples
+    --------
+    >>> rendered = render_stack(shape=(48, 64), frames=5)
+    >>> rendered.truth.image.shape, rendered.compute().truth.depth.dtype
+    ((48, 64, 3), dtype('float32'))
     """
 
     stack: xr.DataArray

@@ -95,6 +95,11 @@ def scene(name: str, *, seed: int = 0, **options: Any) -> Rendered:
     options
         Options of `render_stack` that replace the scene's own.
 
+    Returns
+    -------
+    Rendered
+        `stack` and `truth`, both lazy.
+
     Raises
     ------
     InputError
@@ -120,6 +125,18 @@ def demo_stack(*, frames: int = 12, seed: int = 0) -> Rendered:
     """Render scikit-image's photographs as prints at different depths above a bed of gravel.
 
     840 x 1240 RGB uint8; nothing is downloaded.
+
+    Parameters
+    ----------
+    frames
+        Number of frames, at depths 0, 1, 2, ...; the prints lie between the first and the last.
+    seed
+        Chooses the noise.
+
+    Returns
+    -------
+    Rendered
+        `stack` and `truth`, both lazy.
 
     Examples
     --------

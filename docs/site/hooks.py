@@ -57,6 +57,8 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> 
     source = next((source for source, shown in WHOLE.items() if shown == here), f"docs/{here}")
     if here == "api/index.md":
         markdown += unlisted()
+    if here == "api/focus.md":
+        markdown += measures()
     if here == "cli.md":
         markdown += commands()
     return LINK.sub(lambda found: _link(found, source, here), formulas(markdown))
@@ -127,6 +129,18 @@ def unlisted() -> str:
     listed = set(re.findall(r"^::: bigstack\.(\w+)$", pages, re.MULTILINE))
     names = [name for name in bigstack.__all__ if name not in {*listed, "__version__"}]
     return "\n## More\n\n" + "\n\n".join(f"::: bigstack.{name}" for name in names) if names else ""
+
+
+def measures() -> str:
+    """Directives for every focus measure, with its source."""
+    from bigstack.kernels.focus import MEASURES
+
+    options = "    options: { heading_level: 3, show_root_full_path: false }"
+    each = (
+        f"::: bigstack.kernels.focus.{name}.{name}\n{options}\n\nSource: {MEASURES[name].source}.\n"
+        for name in sorted(MEASURES)
+    )
+    return "\n" + "\n".join(each)
 
 
 def commands() -> str:
