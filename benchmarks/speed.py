@@ -3,6 +3,7 @@
     python benchmarks/speed.py jpeg            20 frames of 6000 x 4000 RGB JPEG to TIFF
     python benchmarks/speed.py aligned         the same, registered (a still stack: found so, left alone)
     python benchmarks/speed.py depth fast      the same by depth, full quality and fast; depth is written too
+    python benchmarks/speed.py select guided   the same by any other method
     python benchmarks/speed.py tiff16 tiff16t  the same as 16-bit TIFF, striped and tiled
     python benchmarks/speed.py zarr            16384 x 16384 x 20 grey OME-Zarr, --memory-limit 2GB
     python benchmarks/speed.py zarr4area zarr4frames   four times the area, four times the frames
@@ -14,6 +15,7 @@ shown beside it.
 
 from __future__ import annotations
 
+import resource
 import shutil
 import statistics
 import subprocess
@@ -48,7 +50,10 @@ class Case:
 
 BY_DEPTH = ("--method", "depth", "--memory-limit", "3GB", "--depth-out")
 
+OTHERS = ("select", "average", "depth_map", "weighted", "guided", "wavelet", "blend")
+
 CASES = {
+    **{name: Case("jpg", 20, 4000, 6000, 3, f"{name}.tif", ("--method", name), "jpeg") for name in OTHERS},
     "jpeg": Case("jpg", 20, 4000, 6000, 3, "out.tif"),
     "aligned": Case("jpg", 20, 4000, 6000, 3, "out.tif", ("--align", "auto")),
     "depth": Case("jpg", 20, 4000, 6000, 3, "out.tif", (*BY_DEPTH, "depth.tif"), "jpeg"),
@@ -72,18 +77,19 @@ def main(
     cases: tuple[str, ...], folder: Path, runs: int, shrink: int, extra: tuple[str, ...], keep: bool
 ) -> None:
     """Time `bigstack stack` on made stacks."""
-    click.echo(f"{'case':12} {'Mpix in':>8} {'s (median)':>10} {'Mpix/s':>7} {'anon MB':>8} {'rss MB':>8}")
+    heads = ("Mpix in", "s (median)", "Mpix/s", "CPU s", "anon MB", "rss MB")
+    click.echo(f"{'case':12} " + " ".join(h.rjust(max(7, len(h))) for h in heads))
     for name in cases or ("jpeg",):
         case = shrunk(CASES[name], shrink)
         place = folder / f"{case.like or name}-{case.frames}x{case.height}x{case.width}"
         source = make(case, place)
         results = [run(case, source, place, extra) for _ in range(runs + 1)][1 if runs else 0 :]
-        seconds = statistics.median(result[0] for result in results)
+        seconds, busy = (statistics.median(result[i] for result in results) for i in (0, 3))
         anonymous, resident = (max(result[i] for result in results) / 1e6 for i in (1, 2))
         pixels = case.pixels / 1e6
         click.echo(
-            f"{name:12} {pixels:8.0f} {seconds:10.2f} {pixels / seconds:7.0f} "
-            f"{anonymous:8.0f} {resident:8.0f}"
+            f"{name:12} {pixels:7.0f} {seconds:10.2f} {pixels / seconds:7.0f} {busy:7.1f} "
+            f"{anonymous:7.0f} {resident:7.0f}"
         )
         if not keep:
             shutil.rmtree(place)
@@ -96,12 +102,12 @@ def shrunk(case: Case, factor: int) -> Case:
     )  # fmt: skip
 
 
-def run(case: Case, source: Path, place: Path, extra: tuple[str, ...]) -> tuple[float, int, int]:
-    """One run in a fresh process: seconds, peak anonymous bytes, peak resident bytes."""
+def run(case: Case, source: Path, place: Path, extra: tuple[str, ...]) -> tuple[float, int, int, float]:
+    """One run in a fresh process: seconds, peak anonymous bytes, peak resident bytes, processor seconds."""
     output = place / case.output
     command = [sys.executable, "-m", "bigstack", "stack", str(source), "-o", str(output), "--overwrite", "-q"]
     command += [] if "--align" in case.options else ["--align", "none"]
-    started = time.perf_counter()
+    started, before = time.perf_counter(), processor_seconds()
     options = [str(place / word) if word.endswith(".tif") else word for word in case.options]
     process = subprocess.Popen([*command, *options, *extra])
     peak = [0, 0]
@@ -111,7 +117,13 @@ def run(case: Case, source: Path, place: Path, extra: tuple[str, ...]) -> tuple[
         raise SystemExit(f"failed: {' '.join(command)}")
     seconds = time.perf_counter() - started
     watcher.join()
-    return seconds, peak[0], peak[1]
+    return seconds, peak[0], peak[1], processor_seconds() - before
+
+
+def processor_seconds() -> float:
+    """Of all processes that this one has waited for: they tell more than the clock on a busy machine."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def watch(process: subprocess.Popen, peak: list[int]) -> None:

@@ -19,12 +19,13 @@ def speed():
     return speed
 
 
-@pytest.mark.parametrize("case", ["jpeg", "fast", "tiff16", "tiff16t", "zarr"])
+@pytest.mark.parametrize("case", ["jpeg", "fast", "guided", "tiff16", "tiff16t", "zarr"])
 def test_a_case_is_made_and_timed(speed, tmp_path, case):
     words = [case, "--folder", str(tmp_path), "--runs", "0", "--shrink", "16"]
     result = CliRunner().invoke(speed.main, words, catch_exceptions=False)
     assert result.exit_code == 0
-    name, pixels, _, _, anonymous, resident = result.output.splitlines()[-1].split()
+    name, pixels, _, _, busy, anonymous, resident = result.output.splitlines()[-1].split()
     assert name == case
     assert float(pixels) > 1
+    assert float(busy) > 0.1
     assert 0 < float(anonymous) <= float(resident) < 2000

@@ -20,7 +20,7 @@ from bigstack.kernels.depth.sgm import best_label, regularise
 from bigstack.kernels.depth.surfaces import by_priority
 from bigstack.kernels.depth.three_point import three_point
 from bigstack.kernels.depth.tree import Evidence, gather
-from bigstack.kernels.depth.uncertainty import confidence, deviation
+from bigstack.kernels.depth.uncertainty import confidence, deviation, deviation_of, signs, terms
 from bigstack.kernels.depth.volumes import pick
 from bigstack.kernels.focus.maps import FocusMap
 
@@ -80,11 +80,15 @@ def estimate(frames: np.ndarray, valid: np.ndarray | None = None, recipe: Recipe
     textured = evidence.snr >= texture
     if recipe.fill:
         depth = fill_holes(depth, np.where(textured, confidence(evidence.log, depth), np.float32(0)))
+    if recipe.measure == "tree":
+        off = deviation(signs(evidence, depth, first, fall, clean), len(frames))
+    else:
+        off = deviation_of(terms(evidence, depth, first, fall))
     # Without texture any depth is as good as another.
     anywhere = np.float32(len(frames) / 12**0.5)
     return Estimate(
         depth,
-        np.where(textured, deviation(evidence, depth, first, fall), anywhere),
+        np.where(textured, off, anywhere),
         confidence(evidence.log, depth),
         textured,
         depth - clean > 1,

@@ -81,8 +81,15 @@ def _pick(volume: np.ndarray, at: np.ndarray, out: np.ndarray) -> None:
 
 
 @compiled
-def shares(log: np.ndarray, depth: np.ndarray, soft: np.float32, near: np.float32, out: np.ndarray) -> None:
-    """Share within `near` frames of the depth of the posterior to a power."""
+def shares(
+    log: np.ndarray,
+    depth: np.ndarray,
+    soft: np.float32,
+    near: np.float32,
+    out: np.ndarray,
+    moment: np.ndarray,
+) -> None:
+    """Share of a power of the posterior within `near` frames of the depth, mean squared distance from it."""
     frames, height, width = log.shape
     best, total = np.empty(width, np.float32), np.empty(width, np.float32)
     for y in range(height):
@@ -92,13 +99,16 @@ def shares(log: np.ndarray, depth: np.ndarray, soft: np.float32, near: np.float3
             for x in range(width):
                 best[x] = max(best[x], row[x])
         total[:] = 0
-        nearby, here = out[y], depth[y]
+        nearby, far, here = out[y], moment[y], depth[y]
         nearby[:] = 0
+        far[:] = 0
         for z in range(frames):
             row, frame = log[z, y], np.float32(z)
             for x in range(width):
                 share = exp32((row[x] - best[x]) * soft)
                 total[x] += share
                 nearby[x] += share if abs(frame - here[x]) <= near else np.float32(0)
+                far[x] += share * (frame - here[x]) * (frame - here[x])
         for x in range(width):
             nearby[x] /= total[x]
+            far[x] /= total[x]
