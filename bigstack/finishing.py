@@ -10,6 +10,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from bigstack.engine.photometry import NoiseProbe
+from bigstack.engine.prune import unpruned
 from bigstack.engine.sources import as_source
 from bigstack.engine.tiles import map_overlap
 from bigstack.errors import InputError
@@ -82,7 +83,8 @@ def _look_again(fold: Limit | Reassign, stack: da.Array, image: da.Array) -> da.
 
 
 def _denoised(stack: da.Array, image: da.Array, strength: float) -> da.Array:
-    noise = _noise(as_source(stack))
+    # Copies that stand in for frames have no noise.
+    noise = _noise(unpruned(as_source(stack)))
     fold = Denoise(float(strength))
     tiles = map_overlap(fold, image[None], tile=image.chunks[:2], depend=True, known=noise)
     return tiles.output("image")

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import dask.array as da
-import numpy as np
 import xarray as xr
 
 from bigstack import blending, finishing
 from bigstack.engine.channels import channel_numbers
 from bigstack.engine.combine import combine
-from bigstack.engine.depth_maps import frame_positions, fused_dataset
+from bigstack.engine.depth_maps import frame_positions, fused_dataset, pixel_noise
 from bigstack.engine.holes import without_holes
 from bigstack.engine.layout import Layout
 from bigstack.engine.plan import DEFAULT_LIMIT, available_workers, parse_bytes, plan
+from bigstack.engine.prune import unpruned
 from bigstack.engine.sources import as_source
 from bigstack.engine.stacks import check_stack
 from bigstack.engine.tiles import Tiles
@@ -29,7 +29,7 @@ from bigstack.kernels.depth.units import uneven
 from bigstack.kernels.focus import measure as find_measure
 from bigstack.kernels.fusion.average import Average
 from bigstack.kernels.fusion.base import Base
-from bigstack.kernels.fusion.pyramid import Chain, Collapse, PyramidSelect, pyramid_levels
+from bigstack.kernels.fusion.pyramid import DEEPEST, Chain, Collapse, PyramidSelect, chosen_levels
 from bigstack.kernels.fusion.pyramid_rest import PyramidRest
 from bigstack.kernels.fusion.select import Select
 from bigstack.kernels.pyramid import BINOMIAL
@@ -52,10 +52,6 @@ INDEX_LEVEL = 2
 """Level whose winner is the index: coarse enough to outlive noise (mean depth RMSE over the scenes of
 ``benchmarks/quality.py`` 3.5, 3.2 and 2.6 frames at levels 0, 1 and 2)."""
 
-DEEPEST = 9
-"""Levels of a pyramid unless more are asked for, 3100 pixels of reach: no lens blurs wider than that, and a
-corner of a gigapixel image would need all of the stack with the 14 levels that fit into it."""
-
 WHOLE = 1024**2
 """Pixels of a reduced image that is small enough to fuse all its levels in one task."""
 
@@ -65,6 +61,7 @@ def fuse(
     *,
     method: FusionMethod = "pyramid",
     focus_channel: str | int | list[str | int] | None = None,
+    prune: bool = False,
     tile: int | tuple[Any, Any] | None = None,
     z_block: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
@@ -91,6 +88,9 @@ def fuse(
         ``"depth"``: frames blended about the depth from focus, selected where surfaces hide others (`depth`).
     focus_channel
         Channel, or channels, by name or number, that focus is measured on; all when not given.
+    prune
+        Read only those frames of each part of the image that may be sharpest there, as a smaller copy of the
+        stack tells, which is read before; see `bigstack.engine.prune`. Not for ``"average"``.
     tile
         Pixels a side of the output tiles, or (y, x) of them; the largest that `memory_limit` allows when
         not given. It never changes the result.
@@ -136,7 +136,7 @@ def fuse(
     layout = Layout(
         tile=tile, z_block=z_block, planner=planner, scratch=None if scratch is None else Path(scratch)
     )
-    return fuse_by(stack, layout, method=method, focus_channel=focus_channel, **options)
+    return fuse_by(stack, layout, method=method, focus_channel=focus_channel, prune=prune, **options)
 
 
 def fuse_by(
@@ -145,6 +145,7 @@ def fuse_by(
     *,
     method: FusionMethod = "pyramid",
     focus_channel: str | int | list[str | int] | None = None,
+    prune: bool = False,
     **options: Any,
 ) -> xr.Dataset:
     """`fuse` with a layout of the caller's, who wants to know its plan."""
@@ -153,7 +154,10 @@ def fuse_by(
     function = METHODS[method]
     for name in options:
         choose(name, method_options(method), f"option of method {method!r}")
-    array = without_holes(stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data))
+    array = stack.data if isinstance(stack.data, da.Array) else da.from_array(stack.data)
+    if prune:
+        array = layout.prune(array, method)
+    array = without_holes(array)
     channels = channel_numbers(stack, focus_channel)
     # Depth is fitted between frames where they are.
     places = (uneven(frame_positions(stack)),) if method == "depth" else ()
@@ -203,7 +207,7 @@ def pyramid(
     if not 0.25 <= a <= 0.75:
         raise InputError(f"the generating kernel's a must lie in 0.25 to 0.75, got {a}")
     chain = Chain.of(stack.dtype, a)
-    total = _levels((stack.shape[1], stack.shape[2]), levels, min_size)
+    total = chosen_levels((stack.shape[1], stack.shape[2]), levels, min_size)
     masked = as_source(stack).masked
     step = min(FINE_LEVELS, total)
     top = PyramidSelect(
@@ -331,6 +335,9 @@ def depth(
         How strongly the noise that averaging leaves is shrunk: 1 drops waves of 8 x 8 pixels up to 2.2
         standard deviations of it, 2 twice as much, 0 none.
     """
+    if noise is None and layout.pruned is not None:
+        # Copies that stand in for frames have no noise.
+        noise = pixel_noise(unpruned(layout.pruned), channels)
     fold = depth_blocks(
         stack.shape[0],
         fused=True,
@@ -379,17 +386,6 @@ def method_options(method: str) -> dict[str, inspect.Parameter]:
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
-def _levels(shape: tuple[int, int], levels: int | None, min_size: int) -> int:
-    if min_size < 1:
-        raise InputError(f"min_size must be at least 1 pixel, got {min_size}")
-    if levels is None:
-        return min(DEEPEST, pyramid_levels(shape, min_size))
-    most = max(1, int(np.log2(min(shape))))
-    if not 1 <= levels <= most:
-        raise InputError(f"an image of {shape[0]} x {shape[1]} takes 1 to {most} levels, got {levels}")
-    return levels
 
 
 def _odd(name: str, value: int | None) -> None:

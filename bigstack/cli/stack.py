@@ -26,6 +26,11 @@ method_options = options.combined(
         help="How frames are registered; a stack that needs none is left alone. Corrections typed after it "
         "are measured on aligned frames.",
     ),
+    click.option(
+        "--prune", is_flag=True,
+        help="Read only those frames of each part of the image that may be sharpest there, as a smaller copy "
+        "of the stack tells: a multiscale image's own, else means of some frames.",
+    ),
     click.option("--focus-channel", multiple=True, help="Measure focus on this channel only (repeatable)."),
     click.option(
         "--levels", type=click.IntRange(0),

@@ -78,6 +78,11 @@ def noise_of_middle(source: Source, channels: tuple[int, ...], noise: float | No
     return luma_noise(lumas_of(frames, channels), source.dtype, colours, None)
 
 
+def pixel_noise(source: Source, channels: tuple[int, ...]) -> float:
+    """Standard deviation of a pixel's noise, from the middle of some frames."""
+    return noise_of_middle(source, channels, None) / noise_of_middle(source, channels, 1.0)
+
+
 def fused_dataset(stack: xr.DataArray, arrays: dict[str, da.Array]) -> xr.Dataset:
     """Name, scale and label what a fusion method gives: image, index, depth, maps of the depth."""
     attrs = {name: value for name, value in stack.attrs.items() if name not in ("audit", "files")}

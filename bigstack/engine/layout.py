@@ -9,15 +9,20 @@ from typing import Any
 import dask.array as da
 
 from bigstack.engine.plan import Plan
+from bigstack.engine.prune import PrunedSource, prune, pruned_source
 from bigstack.engine.sources import as_source
 from bigstack.engine.tile_work import SUB_TILE
 from bigstack.engine.tiles import Tiles, map_overlap
+from bigstack.errors import InputError
 from bigstack.io.scratch import Scratch
 from bigstack.io.source import Source
 from bigstack.kernels.fold import Fold
 
 LEAST = 256
 """Pixels a side of a tile of reduced frames, at least: a smaller one spends its time on calls and halo."""
+
+UNPRUNED = ("average",)
+"""Methods that prune nothing."""
 
 Planner = Callable[[Fold, Source, int], Plan]
 """Finds the plan of a fold over a source in so many passes."""
@@ -30,6 +35,8 @@ class Layout:
     ----------
     plan
         The plan of the first fold, once there is one.
+    pruned
+        What reads the stack where it is pruned.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class Layout:
         self.z_block = z_block
         self.planner = planner
         self.plan: Plan | None = None
+        self.pruned: PrunedSource | None = None
         self._scratch = scratch
 
     @property
@@ -52,6 +60,23 @@ class Layout:
         if self._scratch is None or (self.plan is not None and not self.plan.scratch):
             return None
         return Scratch(self._scratch)
+
+    def prune(self, stack: da.Array, method: str) -> da.Array:
+        """The stack with frames left out where `method` cannot need them.
+
+        Raises
+        ------
+        InputError
+            For a method that needs all of them.
+        """
+        if method in UNPRUNED:
+            raise InputError(
+                f"method {method!r} needs every frame everywhere, so none can be left out; "
+                "leave prune away, or choose a method that selects by focus, such as 'pyramid'"
+            )
+        pruned = prune(stack, None if self._scratch is None else self._scratch / "coarse")
+        self.pruned = pruned_source(pruned)
+        return pruned
 
     def first(self, fold: Fold, stack: da.Array, *, passes: int = 1, known: da.Array | None = None) -> Tiles:
         """The fold over the full-size frames; `known` is a value of the stack that it has to be told."""

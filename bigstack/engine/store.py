@@ -50,6 +50,8 @@ class Progress:
     """Tiles stored."""
     share: float = 0.0
     """Share of the work that is done, 0 to 1; tiles are stored late where there are two passes."""
+    share_read: float | None = None
+    """Share of the stack's storage that a pruned run read; None where nothing was pruned."""
     watch: Callable[[Progress], None] = field(default=lambda _: None, repr=False)
 
     def tick(self, share: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def _open_ngff(node: ZarrNode, options: ReadOptions) -> Opened:
     level = pick(options.level, tuple(f"{h} x {w}" for h, w in sizes), "level", str(node.path))
     inner = read_node(child(image.node.path, image.levels[level]))
     source, meta = _source(inner, "".join(image.axes), options)
+    source.coarser = _coarser(image, sizes, level, source, options)
     channels = image.channels if len(image.channels) == source.shape[3] else ()
     opened = Opened(
         str(node.path), f"OME-Zarr {image.version}", source, channels=channels,
@@ -79,6 +81,23 @@ def _open_ngff(node: ZarrNode, options: ReadOptions) -> Opened:
     if opened.pixel_size is None and any(v != 1 for v in image.scales[level]):
         opened.audit["warnings"].append("its scale has no unit of length and is not used; give pixel_size")
     return opened
+
+
+def _coarser(
+    image: NgffImage, sizes: tuple[tuple[int, int], ...], level: int, source: ZarrSource, options: ReadOptions
+) -> dict[int, ZarrSource]:
+    """Levels that are a quarter or an eighth of a level's height and width, the depth kept."""
+    found, axes = {}, "".join(image.axes)
+    for factor, i in product((4, 8), range(level + 1, len(sizes))):
+        fits = [
+            have in (size // factor, -(-size // factor))
+            for have, size in zip(sizes[i], sizes[level], strict=True)
+        ]
+        if all(fits):
+            smaller, _ = _source(read_node(child(image.node.path, image.levels[i])), axes, options)
+            if smaller.shape[::3] == source.shape[::3] and smaller.dtype == source.dtype:
+                found[factor] = smaller
+    return found
 
 
 def _take_own(opened: Opened, own: Any) -> None:

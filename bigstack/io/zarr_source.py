@@ -49,6 +49,8 @@ class ZarrSource(Source):
         self.frames = tuple(range(self._size("z"))) if frames is None else frames
         self.channels = tuple(range(self._size("c"))) if channels is None else channels
         self.state = state
+        self.coarser: dict[int, ZarrSource] = {}
+        """Smaller copies of the same frames that the store has, by the factor that they are smaller by."""
         self.shape = (len(self.frames), self._size("y"), self._size("x"), len(self.channels))
         self.dtype = array.stored
         self.chunks = (min(self._chunk("y"), self.shape[1]), min(self._chunk("x"), self.shape[2]))
@@ -76,9 +78,11 @@ class ZarrSource(Source):
         return self._with(self.frames, tuple(self.channels[i] for i in channels))
 
     def _with(self, frames: tuple[int, ...], channels: tuple[int, ...]) -> ZarrSource:
-        return ZarrSource(
+        taken = ZarrSource(
             self.array, self.axes, self.fixed, frames=frames, channels=channels, state=self.state
         )
+        taken.coarser = {factor: level._with(frames, channels) for factor, level in self.coarser.items()}
+        return taken
 
     def _size(self, axis: str) -> int:
         return self.array.meta.shape[self.axes.index(axis)] if axis in self.axes else 1

@@ -65,6 +65,8 @@ class Flow:
         """Whether maps that are not written are sampled, for a report."""
         self.samples: dict[str, dict[str, Any]] = {}
         """Samples of the maps of each step that gives images."""
+        self.share_read: dict[str, float | None] = {}
+        """Share of the stack's storage that a step read that prunes."""
         self._make = make
         self._stacks: dict[str, Any] = {}
         self._keys: dict[str, str] = {}

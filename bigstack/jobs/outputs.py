@@ -95,6 +95,7 @@ class Work:
             estimates=flow.estimates(self.node.name),
             audit=flow.opened.attrs.get("audit", {}),
             timings={span.name: span.seconds for span in flow.measured.spans},
+            share_read=flow.share_read.get(self.node.name),
             hashed=self._hashed(),
         )
 
@@ -164,7 +165,7 @@ class Images(Work):
         )
         if flow.sampling:
             ready.sample(MAPS)
-        results.write(ready, how, watch=watch)
+        flow.share_read[self.node.name] = results.write(ready, how, watch=watch).share_read
         flow.samples[self.node.name] = results.samples(ready)
 
 

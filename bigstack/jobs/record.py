@@ -40,6 +40,7 @@ def write_record(
     audit: Mapping[str, Any],
     timings: Mapping[str, float],
     hashed: bool,
+    share_read: float | None = None,
 ) -> Path:
     """Write the record of outputs that are there, beside the `main` one."""
     import bigstack
@@ -58,6 +59,8 @@ def write_record(
         "audit": audit,
         "timings": {name: round(seconds, 3) for name, seconds in timings.items()},
     }
+    if share_read is not None:
+        value["share_read"] = round(share_read, 4)
     path = record_path(main)
     put_files({path: (json.dumps(value, indent=1, default=str) + "\n").encode()}, overwrite=True)
     return path

@@ -137,6 +137,7 @@ def write(
 
     With `only_finish` the tiles have to be there, from runs of `write_share`.
     """
+    from bigstack.engine.prune import share_read, survey
     from bigstack.engine.store import store
 
     sinks = _noted(ready)
@@ -153,7 +154,14 @@ def write(
             ready.fit(must=only_finish)
             if only_finish:
                 _check_complete(_arrays(ready), sinks)
+            pruned = None if only_finish else ready.layout.pruned
+            if pruned is not None and not executor.in_process:
+                # Each worker would look for itself else.
+                survey(pruned, executor)
             progress = store(_arrays(ready), sinks, executor, frames=ready.frames, watch=watch)
+            if pruned is not None:
+                survey(pruned, executor)
+                progress.share_read = share_read(pruned)
         except BaseException:
             for sink in sinks:
                 sink.pause()
@@ -162,6 +170,8 @@ def write(
                 clear_scratch(ready.paths)
             raise
         for sink in sinks:
+            if progress.share_read is not None and is_zarr(sink.path):
+                sink.found["share_read"] = round(progress.share_read, 4)
             sink.finish()
     clear_scratch(ready.paths)
     return progress

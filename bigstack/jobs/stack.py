@@ -33,6 +33,8 @@ class StackJob(Writing):
     steps: Sequence[Any] = ()
     """Corrections and the alignment before the fusion, in order; `bigstack.jobs.correct.Step`."""
     focus_channel: list[str] | None = None
+    prune: bool = False
+    """Whether frames are left unread where a smaller copy shows that they cannot be sharpest."""
     depth_out: Path | None = None
     index_out: Path | None = None
     confidence_out: Path | None = None
@@ -66,7 +68,9 @@ class StackJob(Writing):
         from bigstack.fusion import fuse_by
 
         channel: Any = self.focus_channel
-        return fuse_by(stack, layout, method=self.method, focus_channel=channel, **self.options)
+        return fuse_by(
+            stack, layout, method=self.method, focus_channel=channel, prune=self.prune, **self.options
+        )
 
     @property
     def outputs(self) -> dict[str, Path]:
@@ -85,6 +89,7 @@ class StackJob(Writing):
         return {
             "method": self.method,
             "focus_channel": self.focus_channel,
+            **({"prune": True} if self.prune else {}),
             **dict(sorted(self.options.items())),
             **{f"step {n} {step.kind}": step.parameters() for n, step in enumerate(self.steps, 1)},
             **dict(sorted(self.reading.items())),
@@ -119,6 +124,8 @@ class StackResult:
     skipped: int
     notes: list[str]
     task: tuple[int, int] | None = None
+    share_read: float | None = None
+    """Share of the stack's storage that was read, where it was pruned."""
     trace: Trace = field(default_factory=Trace)
 
     def lines(self, *, verbose: bool = False) -> list[str]:
@@ -135,6 +142,8 @@ class StackResult:
         lines.append(
             f"{frames} frames of {height} x {width} in {self.seconds:.1f} s, {rate:.0f} Mpix/s of input"
         )
+        if self.share_read is not None:
+            lines.append(f"pruned: {self.share_read:.1%} of the stack was read")
         if self.skipped:
             lines.append(
                 f"{self.skipped} of {self.skipped + self.tiles} tiles were there from an earlier run"
@@ -187,6 +196,8 @@ def run_stack(
         else:
             progress = results.write(prepared.ready, job, only_finish=job.finish, watch=watch, say=say)
     trace.maps = results.samples(prepared.ready)
+    if progress.share_read is not None:
+        trace.parameters["share of the stack read"] = f"{progress.share_read:.1%}"
     return StackResult(
         outputs=job.outputs,
         shape=prepared.stack.shape,
@@ -196,6 +207,7 @@ def run_stack(
         skipped=progress.skipped,
         notes=notes_of(prepared.stack),
         task=job.task,
+        share_read=progress.share_read,
         trace=trace,
     )
 

@@ -109,6 +109,10 @@ _OUTPUTS = Option(
 _METHOD = Option("method", FusionMethod, "pyramid", "How frames are fused.")
 _CHANNEL = Option("focus_channel", str | int | list[str | int] | None, None, "Channels focus is measured on.")
 
+_PRUNE = Option(
+    "prune", bool, False, "Read only frames that may be sharpest, as a smaller copy of the stack tells."
+)
+
 DEPTH_MAPS = ("depth", "index", "confidence", "sigma", "valid", "unobserved")
 
 KINDS: dict[str, Kind] = {
@@ -172,7 +176,7 @@ KINDS: dict[str, Kind] = {
             "Fuse the stack into one image.",
             (),
             "image",
-            (_METHOD, _CHANNEL, _OUTPUTS),
+            (_METHOD, _CHANNEL, _PRUNE, _OUTPUTS),
             methods=True,
             variables=("image", *DEPTH_MAPS),
         ),

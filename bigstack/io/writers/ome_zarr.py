@@ -75,6 +75,8 @@ class _OmeZarr:
         self.levels = self.layout.count
         self.tile: tuple[int, int] | None = None
         """Tiles of the run, noted with the unfinished output: whoever goes on with it has to use the same."""
+        self.found: dict[str, Any] = {}
+        """What the run found out, for its record."""
         self._root: Path | None = None
         self._arrays: dict[int, Any] = {}
         self._opening = threading.Lock()
@@ -274,7 +276,7 @@ class _OmeZarr:
             name=self.path.name.split(".")[0],
             levels=self.levels,
             windows=self._windows(),
-            run=None if self.record is None else asdict(self.record),
+            run=None if self.record is None else {**asdict(self.record), **self.found},
             tiles=self._counts(),
         )
 

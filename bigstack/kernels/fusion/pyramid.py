@@ -18,12 +18,18 @@ from typing import Any
 import cv2
 import numpy as np
 
+from bigstack.errors import InputError
 from bigstack.kernels.fold import Output, Window
 from bigstack.kernels.luminance import luminance
 from bigstack.kernels.pyramid import BINOMIAL, expand, expand_whole, level_shapes, reduce
 
 LIFT = 7
 """Bits that uint8 is shifted up by: 255 << 7 still leaves room for the sign of a Laplacian in int16."""
+
+
+DEEPEST = 9
+"""Levels of a pyramid unless more are asked for, 3100 pixels of reach: no lens blurs wider than that, and a
+corner of a gigapixel image would need all of the stack with the 14 levels that fit into it."""
 
 
 def pyramid_levels(shape: tuple[int, int], min_size: int = 32) -> int:
@@ -35,6 +41,18 @@ def pyramid_levels(shape: tuple[int, int], min_size: int = 32) -> int:
     6
     """
     return max(1, int(np.log2(max(1.0, min(shape) / min_size))))
+
+
+def chosen_levels(shape: tuple[int, int], levels: int | None, min_size: int) -> int:
+    """Levels of a pyramid: those asked for where an image takes as many, else by its size, `DEEPEST` at most."""
+    if min_size < 1:
+        raise InputError(f"min_size must be at least 1 pixel, got {min_size}")
+    if levels is None:
+        return min(DEEPEST, pyramid_levels(shape, min_size))
+    most = max(1, int(np.log2(min(shape))))
+    if not 1 <= levels <= most:
+        raise InputError(f"an image of {shape[0]} x {shape[1]} takes 1 to {most} levels, got {levels}")
+    return levels
 
 
 def pyramid_halo(levels: int, window: int) -> int:
