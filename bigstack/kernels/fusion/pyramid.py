@@ -44,7 +44,7 @@ def pyramid_levels(shape: tuple[int, int], min_size: int = 32) -> int:
 
 
 def chosen_levels(shape: tuple[int, int], levels: int | None, min_size: int) -> int:
-    """Levels of a pyramid: as asked for where the image takes as many, else by its size, `DEEPEST` at most."""
+    """Levels of a pyramid: as asked for where there are as many, else by its size, `DEEPEST` the most."""
     if min_size < 1:
         raise InputError(f"min_size must be at least 1 pixel, got {min_size}")
     if levels is None:
