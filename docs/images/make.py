@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
         if all(map(shutil.which, ("chromium", "chromedriver"))):
             parts = screenshots(report, "result", "depth", "surface", "surface-view")
             save(np.vstack(parts[:3]), folder / "report.jpg", 800)
-            save(parts[3], folder / "surface.jpg", 768)
+            save(trimmed(parts[3]), folder / "surface.jpg", 700)
         else:
             print("report.jpg and surface.jpg are as they were: there is no chromium with chromedriver")
 
@@ -52,6 +52,13 @@ def save(picture: np.ndarray, path: Path, width: int) -> None:
         raise ValueError(f"{path} would have {coded.size} bytes, more than {LARGEST}")
     path.write_bytes(coded.tobytes())
     print(f"wrote {path}, {width} x {height}, {coded.size / 1000:.0f} kB")
+
+
+def trimmed(picture: np.ndarray, margin: int = 24) -> np.ndarray:
+    """A picture without what is plain around it."""
+    rows, columns = np.nonzero((picture.max(axis=2) > 60)[margin:-margin, margin:-margin])
+    height, width = int(np.ptp(rows)) + 2 * margin, int(np.ptp(columns)) + 2 * margin
+    return picture[rows.min() : rows.min() + height, columns.min() : columns.min() + width]
 
 
 def screenshots(page: Path, *names: str) -> list[np.ndarray]:

@@ -169,13 +169,16 @@ def _option(option: click.Option, context: click.Context) -> str:
 
 
 def formulas(markdown: str) -> str:
-    r"""Write \( \) and \[ \] as MathML, which browsers show by themselves."""
-    if "\\(" not in markdown and "\\[" not in markdown:
-        return markdown
+    """Write $$ and $` formulas, as GitHub has them, as MathML, which browsers show by themselves."""
     from latex2mathml.converter import convert
 
-    outside = re.split(r"(^```.*?^```|`[^`\n]+`)", markdown, flags=re.MULTILINE | re.DOTALL)
-    for i in range(0, len(outside), 2):
-        part = re.sub(r"\\\[(.+?)\\\]", lambda f: convert(f[1], display="block"), outside[i], flags=re.DOTALL)
-        outside[i] = re.sub(r"\\\((.+?)\\\)", lambda f: convert(f[1]), part, flags=re.DOTALL)
-    return "".join(outside)
+    parts = re.split(r"(^```.*?^```)", markdown, flags=re.MULTILINE | re.DOTALL)
+    for i in range(0, len(parts), 2):
+        text = re.sub(
+            r"^\$\$(.+?)\$\$$", lambda f: convert(f[1], display="block"), parts[i], flags=re.M | re.S
+        )
+        text = re.sub(r"\$`(.+?)`\$", lambda f: convert(f[1]), text)
+        parts[i] = re.sub(
+            r"(?<!\n)\n(<math[^>]*inline)", r" \1", text
+        )  # a line of HTML would end the paragraph
+    return "".join(parts)
