@@ -1,4 +1,4 @@
-"""Light of near objects out of focus, taken off what they cover: right at edges, harmless where depth is not."""
+"""Light of near objects out of focus, taken off what they cover: right at edges, harmless elsewhere."""
 
 import numpy as np
 import pytest
