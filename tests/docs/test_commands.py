@@ -93,3 +93,14 @@ def check(node, more, page):
         return
     for each in node.keywords:
         assert each.arg in known or each.arg in more, f"{page}: {ast.unparse(node)} has no {each.arg}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, REPOSITORY / "CONTRIBUTING.md"], ids=[*NAMES, "CONTRIBUTING.md"])
+def test_files_that_are_named_are_there(page):
+    for named in re.findall(r"`((?:[\w.-]+/)+[\w-]+(?:\.(?:py|md|toml|ipynb|sh))?)`", page.read_text()):
+        top = named.split("/")[0]
+        if top in ("bigstack", "benchmarks", "tests", "docs", "examples", "notebooks") or named.endswith(
+            ".py"
+        ):
+            places = (REPOSITORY / named, REPOSITORY / "bigstack" / named)
+            assert any(place.exists() for place in places), f"{page.name}: {named}"
