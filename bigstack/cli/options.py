@@ -149,7 +149,8 @@ def _with_cluster(function: F) -> F:
         if values["cluster"] is not None:
             values["cluster"] = Cluster(values["cluster"], **found)
         elif given := [name for name, value in found.items() if value]:
-            raise click.UsageError(f"--{given[0]} belongs to --cluster slurm")
+            kind = "" if given[0] == "adaptive" else " slurm"
+            raise click.UsageError(f"--{given[0]} belongs to --cluster{kind}")
         return function(*args, **values)
 
     return cast(F, command)
@@ -169,7 +170,9 @@ running_without_tile = combined(
     click.option("--walltime", help="slurm: time limit of a job, such as 04:00:00."),
     click.option("--partition", help="slurm: partition to queue jobs in."),
     click.option("--account", help="slurm: account to charge."),
-    click.option("--adaptive", is_flag=True, help="slurm: queue jobs as work asks for them, --jobs at most."),
+    click.option(
+        "--adaptive", is_flag=True, help="Start workers as work asks for them, --jobs or --workers at most."
+    ),
     _with_cluster,
 )  # fmt: skip
 

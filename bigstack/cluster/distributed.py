@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from sys import stderr
 from typing import Any
 
 from dask.highlevelgraph import HighLevelGraph
 from distributed import WorkerPlugin
 
+from bigstack.cluster.stream import Stream
 from bigstack.cluster.threads import Done, Tick, prepare_process
 from bigstack.errors import RunError
 
@@ -20,6 +22,10 @@ REGISTER_TRIES = 20
 
 DEATHS = 5
 """Times a task is given anew to the cluster after workers that had it died: more is the task's own fault."""
+
+
+IN_VAIN = 3
+"""Times in a row without one task that came to its end."""
 
 
 class DistributedExecutor:
@@ -43,46 +49,37 @@ class DistributedExecutor:
         RunError
             When tasks keep killing workers, or the scheduler is gone.
         """
-        left = list(keys)
+        left, death, in_vain = list(keys), None, 0
         for _ in range(DEATHS):
+            before = len(left)
             with _scheduler_lost(self.client):
                 left, death = self._try(graph, left, done, lambda n: tick(1 - n / len(keys)))
             if death is None:
                 return
+            in_vain = in_vain + 1 if len(left) == before else 0
+            if in_vain == IN_VAIN:
+                break
         raise RunError(
             f"{len(left)} tasks could not be computed: their workers died again and again ({death}). Most "
-            "likely they ran out of memory: give workers more of it, or tell bigstack with --memory-limit "
-            "how much they have; the same command goes on where this run was"
+            "likely they ran out of memory: give workers more of it, tell bigstack with --memory-limit how "
+            "much they have, or give a smaller --tile; the same command goes on where this run was"
         )
 
-    def _try(self, graph: HighLevelGraph, keys: list, done: Done, left: Any) -> tuple[list, Any]:
+    def _try(
+        self, graph: HighLevelGraph, keys: list, done: Done, left: Callable[[int], None]
+    ) -> tuple[list, Any]:
         """Compute `keys`; those that died with their workers, and how."""
-        from dask.delayed import Delayed
-        from distributed import KilledWorker, as_completed
+        count = len(keys)
 
-        futures = self.client.compute([Delayed(key, graph, layer=key[0]) for key in keys], retries=RETRIES)
-        numbers = {future.key: key for future, key in zip(futures, keys, strict=True)}
-        queue = as_completed(futures, with_results=True, raise_errors=False)
-        del futures
-        died, death, count = [], None, len(keys)
-        try:
-            for future, result in queue:
-                if future.status == "finished":
-                    done(numbers[future.key], result)
-                    count -= 1
-                    left(count)
-                else:
-                    error = future.exception() if future.status == "error" else None
-                    if not isinstance(error, KilledWorker):
-                        future.result()  # raises what happened
-                    died.append(numbers[future.key])
-                    death = error
-                future.release()
-        except BaseException:
-            for future in list(queue.futures):
-                future.cancel()
-            raise
-        return died, death
+        def one(key: Any, value: Any) -> None:
+            nonlocal count
+            done(key, value)
+            count -= 1
+            left(count)
+
+        stream = Stream(self.client, graph, keys, threads=self.workers, retries=RETRIES)
+        stream.run(one)
+        return list(stream.left), stream.death
 
 
 @contextmanager
@@ -107,8 +104,19 @@ class _Prepare(WorkerPlugin):
 
     name = "bigstack"
 
+    def __init__(self, version: str) -> None:
+        self.version = version
+
     def setup(self, worker: Any) -> None:
-        """Limit threads of libraries, as tasks are as many as there are processors."""
+        """Limit threads of libraries, as tasks are as many as there are processors.
+
+        A worker that comes later with another version leaves again: its tiles might have other bits.
+        """
+        found = _version(worker)
+        if found != self.version:
+            print(f"this worker has bigstack {found}, the run {self.version}: it takes no part", file=stderr)
+            worker.loop.add_callback(worker.close)
+            return
         prepare_process(worker.state.nthreads)
 
 
@@ -128,10 +136,9 @@ def prepare_workers(client: Any, where: str) -> None:
     """
     import bigstack
 
-    # A worker may die while it is asked: the others count, and those that come later are asked by `_Prepare`.
-    answers = client.run(_version, on_error="return")
-    for address, answer in answers.items():
-        if isinstance(answer, ModuleNotFoundError):
+    for address, answer in _ask_versions(client).items():
+        # A worker that cannot even read the question answers with a text of what it lacks.
+        if isinstance(answer, Exception) and "ModuleNotFoundError" in repr(answer):
             raise RunError(f"workers at {where} lack a package: {answer}; install bigstack there") from answer
         if isinstance(answer, str) and answer != bigstack.__version__:
             raise RunError(
@@ -141,13 +148,25 @@ def prepare_workers(client: Any, where: str) -> None:
     _register(client)
 
 
+def _ask_versions(client: Any) -> dict[str, Any]:
+    """What each worker says; one that dies while it is asked says an error, and is asked no more."""
+    try:
+        return dict(client.run(_version, on_error="return"))
+    except Exception as error:
+        if "ModuleNotFoundError" not in repr(error):
+            raise
+        return {"": error}
+
+
 def _register(client: Any) -> None:
     """Have all workers prepared; the scheduler tells those that come later too."""
     from distributed.comm import CommClosedError
 
+    import bigstack
+
     for left in reversed(range(REGISTER_TRIES)):
         try:
-            return client.register_plugin(_Prepare())
+            return client.register_plugin(_Prepare(bigstack.__version__))
         except CommClosedError:  # a worker died while it was told
             if not left:
                 raise

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bigstack.cluster.distributed import DistributedExecutor
 
 CONNECT_SECONDS = 10
-"""How long a scheduler may take to answer."""
+"""How long a scheduler may take to answer, and to have its first worker."""
 
 
 def count_workers(wanted: int | None) -> int:
@@ -75,7 +75,7 @@ def tasks_a_process(
     _given(processes, scheduler, scheduler_file, cluster)
     if scheduler is not None or scheduler_file is not None:
         with _remote_client(scheduler, scheduler_file) as client:
-            return max(client.nthreads().values())
+            return max(client.nthreads().values(), default=1)
     if cluster is not None and cluster.kind == "slurm":
         from bigstack.cluster.slurm import cores_of
 
@@ -138,15 +138,17 @@ def open_executor(
         with _remote_client(scheduler, scheduler_file) as client:
             yield DistributedExecutor(client, sum(client.nthreads().values()), about=_about(client))
     elif cluster is not None and cluster.kind == "slurm":
-        from bigstack.cluster.slurm import slurm_client
+        from bigstack.cluster.slurm import cores_of, slurm_client
 
         with slurm_client(cluster, memory_limit) as client:
-            yield DistributedExecutor(client, cluster.jobs or 1, about=_about(client))
+            threads = (cluster.jobs or 1) * cores_of(cluster)
+            yield DistributedExecutor(client, threads, about=_about(client))
     else:
         from bigstack.cluster.local import local_client
 
         count = count_workers(workers)
-        with local_client(count, memory_limit) as client:
+        adaptive = cluster is not None and cluster.adaptive
+        with local_client(count, memory_limit, adaptive=adaptive) as client:
             yield DistributedExecutor(client, count, about=_about(client) if cluster is not None else "")
 
 
@@ -181,7 +183,11 @@ def _remote_client(scheduler: str | None, scheduler_file: Path | None) -> Iterat
     except (OSError, ValueError) as error:
         raise RunError(f"no Dask scheduler answers at {where} ({error}); is it running?") from error
     with client:
-        if not client.nthreads():
-            raise RunError(f"the scheduler at {where} has no workers; start some with: dask worker {where}")
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise RunError(
+                f"the scheduler at {where} has no workers; start some with: dask worker {where}"
+            ) from error
         prepare_workers(client, where)
         yield client

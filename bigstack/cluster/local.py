@@ -10,15 +10,18 @@ from typing import Any
 
 
 @contextmanager
-def local_client(workers: int, memory_limit: int | None) -> Iterator[Any]:
-    """Client of a scheduler and `workers` processes that listen on loopback only."""
+def local_client(workers: int, memory_limit: int | None, *, adaptive: bool = False) -> Iterator[Any]:
+    """Client of a scheduler and `workers` processes that listen on loopback only.
+
+    Adaptive ones are started as there is work for them, and ended when there is none.
+    """
     from distributed import Client, LocalCluster
 
     from bigstack.cluster.distributed import prepare_workers
 
     with _interrupts_ignored():
         cluster = LocalCluster(
-            n_workers=workers,
+            n_workers=1 if adaptive else workers,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
@@ -28,6 +31,8 @@ def local_client(workers: int, memory_limit: int | None) -> Iterator[Any]:
             silence_logs=40,
         )
     with cluster, Client(cluster) as client:
+        if adaptive:
+            cluster.adapt(minimum=1, maximum=workers)
         prepare_workers(client, "this machine")
         yield client
 

@@ -30,7 +30,7 @@ class Cluster:
     partition: str | None = None
     account: str | None = None
     adaptive: bool = False
-    """Ask for jobs as there is work for them, `jobs` at most, instead of all at once."""
+    """Ask for workers as there is work for them, instead of for all at once."""
 
     def __post_init__(self) -> None:
         choose(self.kind, get_args(ClusterKind), "cluster")
@@ -38,7 +38,7 @@ class Cluster:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, got {value}")
-        options = ("jobs", "cores", "walltime", "partition", "account", "adaptive")
+        options = ("jobs", "cores", "walltime", "partition", "account")
         given = [name for name in options if getattr(self, name)]
         if self.kind == "local" and given:
             raise InputError(f"{given[0]} belongs to cluster slurm; a local one takes workers")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import dask.array as da
 import numpy as np
+from dask._task_spec import List, Task, TaskRef
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
@@ -144,10 +145,11 @@ def _run_tiles(
 ) -> None:
     name = f"store-{tokenize([array.name for array in arrays])}"
     layer: dict[Any, Any] = {}
+    shared, deliver = list(sinks), delivery if executor.in_process else None
     for number, (at, tile) in enumerate(todo.items()):
-        blocks = [(array.name, *at, *(0,) * (array.ndim - 2)) for array in arrays]
-        deliver = delivery if executor.in_process else None
-        layer[name, number] = (_store_tile, list(sinks), number, tile, deliver, blocks)
+        blocks = List(*(TaskRef((array.name, *at, *(0,) * (array.ndim - 2))) for array in arrays))
+        key = (name, number)
+        layer[key] = Task(key, _store_tile, shared, number, tile, deliver, blocks)
     graph = HighLevelGraph.from_collections(name, layer, dependencies=list(arrays))  # type: ignore[arg-type]
 
     def done(key: Any, encoded: Any) -> None:
@@ -165,6 +167,10 @@ def _store_tile(
         return encoded
     deliver(number, encoded)
     return None
+
+
+_store_tile.gathers = True  # type: ignore[attr-defined]
+"""Its arrays are computed in the same task, where nobody else needs them: see `bigstack.cluster.lean`."""
 
 
 def _with_channel(block: np.ndarray) -> np.ndarray:

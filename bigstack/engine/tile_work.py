@@ -222,6 +222,15 @@ def pick(value: Any, name: str) -> Any:
     return value.load(name) if isinstance(value, Parked) else value[name]
 
 
+def load(value: Parked, name: str) -> Any:
+    """One output of a tile that is on disk."""
+    return value.load(name)
+
+
+load.loads = True  # type: ignore[attr-defined]
+"""Costs nothing but reading, so whoever needs it does it: see `bigstack.cluster.lean`."""
+
+
 def bounds_of(tile: Tile, factor: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Where a tile starts and stops in y and in x, in an image reduced by `factor`."""
     return (

@@ -9,16 +9,19 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+from dask._task_spec import List, Task, TaskRef
 from dask.base import tokenize
 from dask.blockwise import blockwise
 from dask.highlevelgraph import HighLevelGraph
 from dask.layers import ArraySliceDep
 
+from bigstack.engine.lazy_layer import LazyLayer
 from bigstack.engine.sources import BlockSource, as_source, is_persisted, overlapping
 from bigstack.engine.tile_work import (
     SUB_TILE,
     Job,
     fold_tile,
+    load,
     merge_parts,
     pick,
 )
@@ -50,7 +53,7 @@ class Tiles:
         split = of_z and self.partial != self.name
         key = f"{name}-{tokenize(self.name, name)}"
         layer = blockwise(
-            pick,
+            load if self.job.scratch is not None and self.job.finish else pick,
             key,
             _letters(output),
             self.partial if split else self.name,
@@ -207,15 +210,8 @@ def _source_layer(
     return blockwise(_run_source, name, letters, *arguments, numblocks=numblocks, job=job)
 
 
-def _run_blocks(
-    job: Job,
-    tile: Tile,
-    frames: range,
-    keys: list[tuple[int, int, int]],
-    blocks: list,
-    masks: list | None,
-    more: list,
-) -> Any:
+def _run_blocks(job: Job, tile: Tile, frames: range, blocks: list, masks: list | None, more: list) -> Any:
+    keys = _touched(_edges(job.chunks), job, tile, frames)
     held = None if masks is None else dict(zip(keys, masks, strict=True))
     source = BlockSource(dict(zip(keys, blocks, strict=True)), job.chunks, job.dtype, held)
     return fold_tile(job, source, tile, frames, more)
@@ -231,31 +227,68 @@ def _block_layer(
     columns: Sequence[int],
     more: Sequence[da.Array] = (),
 ) -> HighLevelGraph:
-    edges = [np.concatenate([[0], np.cumsum(sizes)]) for sizes in stack.chunks[:3]]
-    layer: dict[Any, Any] = {}
-    for (i, z), (j, y), (k, x) in product(spans(of_z), spans(rows), spans(columns)):
-        tile = Tile(y.start, y.stop, x.start, x.stop)
-        outer_y, outer_x = job.outer(tile).slices
-        keys = list(
-            product(
-                [block for block, _, _ in overlapping(edges[0], z)],
-                [block for block, _, _ in overlapping(edges[1], outer_y)],
-                [block for block, _, _ in overlapping(edges[2], outer_x)],
-            )
-        )
-        key = (name, j, k) if job.finish else (name, i, j, k)
-        layer[key] = (
-            _run_blocks,
-            job,
-            tile,
-            range(z.start, z.stop),
-            keys,
-            [(stack.name, *at, 0) for at in keys],
-            None if valid is None else [(valid.name, *at) for at in keys],
-            [(array.name, *(j, k, 0)[: array.ndim]) for array in more],
-        )
+    make = _BlockTasks(
+        job,
+        (of_z, rows, columns),
+        stack.name,
+        None if valid is None else valid.name,
+        [(array.name, array.ndim) for array in more],
+    )
+    counts = (len(rows), len(columns)) if job.finish else (len(of_z), len(rows), len(columns))
     needs: list[Any] = [stack, *([] if valid is None else [valid]), *more]
+    layer: Any = LazyLayer(name, counts, make)
     return HighLevelGraph.from_collections(name, layer, dependencies=needs)
+
+
+class _BlockTasks:
+    """Makes the tasks of tiles that read blocks of other tasks; keys (name[, z], y, x)."""
+
+    def __init__(
+        self,
+        job: Job,
+        sizes: tuple[Sequence[int], ...],
+        stack: str,
+        valid: str | None,
+        more: list[tuple[str, int]],
+    ) -> None:
+        self.job = job
+        self.bounds = _edges(sizes)
+        """Where blocks of frames and tiles begin and end."""
+        self.edges = _edges(job.chunks)
+        self.stack = stack
+        self.valid = valid
+        self.more = more
+
+    def __call__(self, key: Any) -> Task:
+        *z, j, k = key[1:]
+        (z0, z1), (y0, y1), (x0, x1) = (
+            (int(edges[i]), int(edges[i + 1]))
+            for edges, i in zip(self.bounds, (*(z or [0]), j, k), strict=True)
+        )
+        tile, frames = Tile(y0, y1, x0, x1), range(z0, z1)
+        keys = _touched(self.edges, self.job, tile, frames)
+        return Task(
+            key,
+            _run_blocks,
+            self.job,
+            tile,
+            frames,
+            List(*(TaskRef((self.stack, *at, 0)) for at in keys)),
+            None if self.valid is None else List(*(TaskRef((self.valid, *at)) for at in keys)),
+            List(*(TaskRef((name, *(j, k, 0)[:ndim])) for name, ndim in self.more)),
+        )
+
+
+def _edges(chunks: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """Where the blocks of z, y and x begin and end."""
+    return [np.concatenate([[0], np.cumsum(sizes)]) for sizes in chunks[:3]]
+
+
+def _touched(edges: list[np.ndarray], job: Job, tile: Tile, frames: range) -> list[tuple[int, int, int]]:
+    """Blocks (z, y, x) that a tile with its halo lies in."""
+    parts = (slice(frames.start, frames.stop), *job.outer(tile).slices)
+    numbers = [[n for n, _, _ in overlapping(e, part)] for e, part in zip(edges, parts, strict=True)]
+    return list(product(*numbers))  # type: ignore[arg-type]
 
 
 def spans(sizes: Sequence[int]) -> list[tuple[int, slice]]:
