@@ -1,6 +1,7 @@
 """Outputs computed together read every piece of the stack once."""
 
 from collections import Counter
+from typing import ClassVar
 
 import dask
 import pytest
@@ -16,7 +17,7 @@ SHAPE = (3, 160, 200, 1)
 class Counting(FakeSource):
     """Counts its reads, of each frame and region."""
 
-    reads: Counter = Counter()
+    reads: ClassVar[Counter] = Counter()
 
     def read(self, z, y, x):
         """The region."""
