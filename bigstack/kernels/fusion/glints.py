@@ -23,6 +23,7 @@ _CLEAR = (
     5.0  # sharpness over that of noise, which clipping makes hard to measure, below which nothing is told
 )
 _SHARP = 0.2  # sharpness of the darkest frame over the best: less is a dark thing out of focus before light
+_ALIKE = 1  # frames between the darkest ones of neighbouring cells
 
 
 def take_glints(
@@ -93,8 +94,12 @@ def _glints(
     change = largest(np.where(real, light, 0)) - pick(light, darkest)
     alone = np.float32(_GAIN * noise**2)
     best, there = largest(sharp) - alone, pick(sharp, darkest) - alone
-    sure = (change > _DARKER * white) & (best > _CLEAR * alone) & (there > _SHARP * best)
-    return sure.astype(np.float32), darkest.astype(np.uint16)
+    # Glitter, whose darkest frame changes from cell to cell, would be put together of unlike frames.
+    beside = np.ones((3, 3), np.uint8)
+    frame = darkest.astype(np.uint16)
+    alike = cv2.dilate(frame, beside) - cv2.erode(frame, beside) <= _ALIKE
+    sure = (change > _DARKER * white) & (best > _CLEAR * alone) & (there > _SHARP * best) & alike
+    return sure.astype(np.float32), frame
 
 
 @compiled
