@@ -38,6 +38,14 @@ class RunError(BigstackError, RuntimeError):
     """A run that failed while it was working, such as a full disk or a lost worker."""
 
 
+class StoreError(BigstackError, OSError):
+    """A store on a network that is not there, or does not answer."""
+
+
+class AccessError(StoreError):
+    """A store on a network that refuses."""
+
+
 def choose(name: str, valid: Iterable[str], what: str) -> str:
     """Return `name` if it is one of `valid`, else raise an `InputError` with the closest match.
 

@@ -186,7 +186,7 @@ def _features(method: str, asked: dict[str, Any]) -> dict[str, Any]:
 @click.option(
     "-o",
     "--output",
-    type=options.PATH,
+    type=options.PLACE,
     required=True,
     help="alignment.json, or an .ome.zarr to write the aligned stack to.",
 )

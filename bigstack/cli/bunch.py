@@ -16,7 +16,7 @@ from bigstack.cli.stack import method_options, stack_job
 @click.command()
 @options.inputs
 @click.option(
-    "-o", "--output", type=options.PATH, required=True, help="An .ome.zarr, or a folder for a file a bunch."
+    "-o", "--output", type=options.PLACE, required=True, help="An .ome.zarr, or a folder for a file a bunch."
 )
 @click.option("--frames", type=click.IntRange(1), default=10, show_default=True, help="Frames of a bunch.")
 @click.option(

@@ -11,8 +11,8 @@ from bigstack.cli import options
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, type=options.PATH)
-@click.argument("output", type=options.PATH)
+@click.argument("inputs", nargs=-1, required=True, type=options.PLACE)
+@click.argument("output", type=options.PLACE)
 @options.reading
 @click.option("--ngff", type=click.Choice(["0.5", "0.4"]), help="OME-Zarr version [0.5].")
 @click.option("--chunk", type=click.IntRange(16), help="Side of a chunk in pixels [512].")

@@ -152,7 +152,7 @@ def _main_option(kind: str, value: Any) -> dict[str, Any]:
 
 @click.command()
 @options.inputs
-@click.option("-o", "--output", type=options.PATH, help="OME-Zarr to write; without it, only measure.")
+@click.option("-o", "--output", type=options.PLACE, help="OME-Zarr to write; without it, only measure.")
 @correction_options
 @click.option("--save", type=options.PATH, help="Folder for corrections (JSON) and masks (PNG).")
 @plot_options

@@ -66,12 +66,12 @@ OWN = (
 )
 
 output_options = options.combined(
-    click.option("--confidence-out", type=options.PATH, help="Also write how sure the depth is, 0 to 1."),
-    click.option("--sigma-out", type=options.PATH, help="Also write the depth's standard deviation."),
-    click.option("--index-out", type=options.PATH, help="Also write the number of the nearest frame."),
-    click.option("--valid-out", type=options.PATH, help="Also write where there is evidence, 255 or 0."),
-    click.option("--unobserved-out", type=options.PATH, help="Also write what is hidden, 255 or 0."),
-    click.option("--fused-out", type=options.PATH, help="Also write the image fused by the depth."),
+    click.option("--confidence-out", type=options.PLACE, help="Also write how sure the depth is, 0 to 1."),
+    click.option("--sigma-out", type=options.PLACE, help="Also write the depth's standard deviation."),
+    click.option("--index-out", type=options.PLACE, help="Also write the number of the nearest frame."),
+    click.option("--valid-out", type=options.PLACE, help="Also write where there is evidence, 255 or 0."),
+    click.option("--unobserved-out", type=options.PLACE, help="Also write what is hidden, 255 or 0."),
+    click.option("--fused-out", type=options.PLACE, help="Also write the image fused by the depth."),
     click.option("--preview", type=options.PATH, help="Also draw the depth in grey, or in --colormap."),
     click.option("--hillshade", type=options.PATH, help="Also draw the surface in slanting light."),
     click.option("--relief", type=options.PATH, help="Also draw it in colours and slanting light."),
@@ -86,7 +86,7 @@ output_options = options.combined(
 @click.command()
 @options.inputs
 @click.option(
-    "-o", "--output", type=options.PATH, required=True, help="Depth to write: .tif, .ome.zarr, .npy."
+    "-o", "--output", type=options.PLACE, required=True, help="Depth to write: .tif, .ome.zarr, .npy."
 )
 @output_options
 @depth_options

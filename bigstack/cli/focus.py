@@ -47,7 +47,7 @@ class Cells(click.ParamType):
 @click.option(
     "-o",
     "--output",
-    type=options.PATH,
+    type=options.PLACE,
     help="Where maps go: .zarr holds all frames, .tif, .npy or .png get one file a frame.",
 )
 @measure_options("log_energy")

@@ -21,11 +21,30 @@ class LocalPath(click.Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """The path."""
         if "://" in str(value):
-            self.fail(f"{value!r} is an address, not a path; copy the stack to a disk first", param, ctx)
+            self.fail(f"{value!r} is an address, not a path; this has to be on a disk", param, ctx)
         return super().convert(value, param, ctx)
 
 
+class AnyPlace(click.Path):
+    """A path, or the address of a Zarr store."""
+
+    name = "path|url"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The path, or the place in a store."""
+        if "://" not in str(value):
+            return super().convert(value, param, ctx)
+        from bigstack.errors import InputError
+        from bigstack.io.places import place_of
+
+        try:
+            return place_of(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
 PATH = LocalPath(path_type=Path)
+PLACE = AnyPlace(path_type=Path)
 
 
 class Bytes(click.ParamType):
@@ -97,7 +116,7 @@ def combined(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-inputs = click.argument("inputs", nargs=-1, required=True, type=PATH)
+inputs = click.argument("inputs", nargs=-1, required=True, type=PLACE)
 
 reading = combined(
     click.option("--every", type=click.IntRange(1), default=1, help="Use every N-th frame."),

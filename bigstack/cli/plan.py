@@ -16,7 +16,7 @@ from bigstack.cli.stack import method_options, stack_job
 
 @click.command()
 @options.inputs
-@click.option("-o", "--output", type=options.PATH, help="Image that would be written [none.ome.zarr].")
+@click.option("-o", "--output", type=options.PLACE, help="Image that would be written [none.ome.zarr].")
 @method_options
 @alignment_options
 @correction_options

@@ -76,13 +76,13 @@ METHOD_OPTIONS = (
 @click.command()
 @options.inputs
 @click.option(
-    "-o", "--output", type=options.PATH, required=True, help="Image to write; its ending says the format."
+    "-o", "--output", type=options.PLACE, required=True, help="Image to write; its ending says the format."
 )
 @method_options
-@click.option("--depth-out", type=options.PATH, help="Also write the z of the sharpest frame of each pixel.")
-@click.option("--index-out", type=options.PATH, help="Also write the number of that frame.")
-@click.option("--confidence-out", type=options.PATH, help="depth: also write how sure the depth is, 0 to 1.")
-@click.option("--sigma-out", type=options.PATH, help="depth: also write the depth's standard deviation.")
+@click.option("--depth-out", type=options.PLACE, help="Also write the z of the sharpest frame of each pixel.")
+@click.option("--index-out", type=options.PLACE, help="Also write the number of that frame.")
+@click.option("--confidence-out", type=options.PLACE, help="depth: also write how sure the depth is, 0 to 1.")
+@click.option("--sigma-out", type=options.PLACE, help="depth: also write the depth's standard deviation.")
 @alignment_options
 @correction_options
 @options.reading

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +11,9 @@ from dask.base import tokenize
 
 from bigstack.engine.warped import WarpedSource
 from bigstack.geometry import Tile
+from bigstack.io.places import AnyPath
 from bigstack.io.ring import MEGABYTE, FrameRing
+from bigstack.io.scratch import Scratch
 from bigstack.io.source import Source
 
 FACTOR = 4
@@ -93,7 +93,7 @@ class MeanCoarse:
         Where copies are kept; in memory, as long as they fit there, when None.
     """
 
-    def __init__(self, source: Source, factor: int = FACTOR, folder: Path | None = None) -> None:
+    def __init__(self, source: Source, factor: int = FACTOR, folder: AnyPath | None = None) -> None:
         self.source = source
         self.factor = factor
         self.folder = folder
@@ -143,23 +143,22 @@ class MeanCoarse:
         return PIECES.get(key, partial(self._make, z, top, left, side))
 
     def _make(self, z: int, top: int, left: int, side: int) -> np.ndarray:
-        path = None if self.folder is None else self.folder / f"coarse-{self._token}-{z}-{top}-{left}.npy"
-        if path is not None and path.exists():
-            return np.asarray(np.load(path))
+        key = f"coarse-{self._token}-{z}-{top}-{left}"
+        kept = None if self.folder is None else Scratch(self.folder)
+        if kept is not None and (found := kept.find(key)) is not None:
+            return np.array(found.load("means"))
         height, width = self.source.shape[1:3]
         tile = Tile(top * self.factor, min(height, (top + side) * self.factor),
                     left * self.factor, min(width, (left + side) * self.factor))  # fmt: skip
         small = means(self.source.read(z, *tile.slices), self.factor)
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
-            with part.open("wb") as file:
-                np.save(file, small)
-            part.replace(path)
+        if kept is not None:
+            keeping = kept.begin(key)
+            keeping.save("means", small)
+            keeping.finish()
         return small
 
 
-def coarse_of(source: Source, folder: Path | None = None) -> Coarse:
+def coarse_of(source: Source, folder: AnyPath | None = None) -> Coarse:
     """The cheapest copies of a stack's frames: a level of its storage near `FACTOR`, else means."""
     levels = _levels(source)
     if levels:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -14,6 +13,7 @@ from bigstack.engine.sources import as_source
 from bigstack.engine.tile_work import SUB_TILE
 from bigstack.engine.tiles import Tiles, map_overlap
 from bigstack.errors import InputError
+from bigstack.io.places import AnyPath
 from bigstack.io.scratch import Scratch
 from bigstack.io.source import Source
 from bigstack.kernels.fold import Fold
@@ -45,7 +45,7 @@ class Layout:
         tile: Any = None,
         z_block: int | None = None,
         planner: Planner | None = None,
-        scratch: Path | None = None,
+        scratch: AnyPath | None = None,
     ) -> None:
         self.tile = tile
         self.z_block = z_block

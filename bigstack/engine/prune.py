@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -24,6 +23,7 @@ from bigstack.engine.sources import as_source
 from bigstack.engine.store import Executor
 from bigstack.geometry import Tile, tiles_of
 from bigstack.io.lazy import lazy_array
+from bigstack.io.places import AnyPath
 from bigstack.io.ring import MEGABYTE, FrameRing
 from bigstack.io.source import Source
 from bigstack.kernels.prune import BLOCK, REACH, cells_of, detail, enlarge, sharp_blocks, widen
@@ -245,7 +245,7 @@ class PrunedSource(Source):
                 ]
 
 
-def prune(stack: da.Array, folder: Path | None = None) -> da.Array:
+def prune(stack: da.Array, folder: AnyPath | None = None) -> da.Array:
     """A lazy stack (z, y, x, channel) of which only frames are read that may be sharpest somewhere near.
 
     `folder` keeps smaller copies that had to be made by reading frames; in memory when None.

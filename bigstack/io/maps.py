@@ -11,9 +11,11 @@ import xarray as xr
 
 from bigstack.errors import StackError
 from bigstack.io.open import open_stack
+from bigstack.io.places import place_of
+from bigstack.io.remote import RemotePath
 
 
-def open_map(path: str | os.PathLike[str], what: str = "depth map") -> xr.DataArray:
+def open_map(path: str | os.PathLike[str] | RemotePath, what: str = "depth map") -> xr.DataArray:
     """Open what bigstack wrote a map to (TIFF, OME-TIFF, OME-Zarr, PNG, NPY) as a lazy DataArray (y, x).
 
     Attributes are those of `open_stack`: `unit` of the values and `pixel_size`, where the file has them.
@@ -31,12 +33,13 @@ def open_map(path: str | os.PathLike[str], what: str = "depth map") -> xr.DataAr
     return image.isel(channel=0, drop=True)
 
 
-def open_image(path: str | os.PathLike[str], what: str = "image") -> xr.DataArray:
+def open_image(path: str | os.PathLike[str] | RemotePath, what: str = "image") -> xr.DataArray:
     """Open one image as a lazy DataArray (y, x, channel), a TIFF's pages its channels; see `open_map`."""
-    if Path(path).name.lower().endswith(".npy"):
-        return _open_npy(Path(path), what)
-    stack = open_stack(path)
-    if stack.sizes["channel"] == 1 and Path(path).is_file():
+    place = place_of(path)
+    if isinstance(place, Path) and place.name.lower().endswith(".npy"):
+        return _open_npy(place, what)
+    stack = open_stack(place)
+    if stack.sizes["channel"] == 1 and isinstance(place, Path) and place.is_file():
         stack = stack.isel(channel=0, drop=True).rename(z="channel").expand_dims("z")
         stack = stack.transpose("z", "y", "x", "channel")
     if stack.sizes["z"] != 1:

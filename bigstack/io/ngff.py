@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bigstack.errors import BigstackError, StackError
 from bigstack.geometry import PixelSize
 from bigstack.io.opened import unique_names
+from bigstack.io.places import AnyPath
+from bigstack.io.remote import RemotePath
 from bigstack.io.units import in_micrometers
 from bigstack.io.zarr_meta import ZarrNode, child, is_zarr, read_node
 
@@ -54,7 +55,7 @@ def is_ngff(node: ZarrNode) -> bool:
     return node.kind == "group" and any(key in ome_attributes(node) for key in keys)
 
 
-def scene_groups(node: ZarrNode) -> dict[str, Path]:
+def scene_groups(node: ZarrNode) -> dict[str, AnyPath]:
     """Folder of each image below a group, by its name; the group itself when it is the only one."""
     found = ome_attributes(node)
     if "multiscales" in found:
@@ -64,7 +65,8 @@ def scene_groups(node: ZarrNode) -> dict[str, Path]:
     except (KeyError, TypeError, AttributeError) as error:
         raise StackError(f"{node.path} is damaged: its OME metadata lacks or misstates {error}") from error
     groups = {name: child(node.path, name) for name in names[:_MOST_SCENES]}
-    groups = {name: path for name, path in groups.items() if is_zarr(path)}
+    if not isinstance(node.path, RemotePath):  # where each look is a request, what opens tells
+        groups = {name: path for name, path in groups.items() if is_zarr(path)}
     if not groups:
         raise StackError(f"{node.path} names no image that is there")
     return groups

@@ -12,14 +12,17 @@ import numpy as np
 
 from bigstack.errors import InputError, StackError
 from bigstack.geometry import PixelSize
-from bigstack.io.find import PathLike, frames_in, is_pattern, matching
+from bigstack.io.find import FAMILIES, PathLike, frames_in, is_pattern, matching
 from bigstack.io.metadata import header_attributes
 from bigstack.io.opened import MAX_PIXELS, Opened, ReadOptions
+from bigstack.io.places import AnyPath, place_of
+from bigstack.io.remote import RemotePath
+from bigstack.io.zarr_meta import is_zarr
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Paths = PathLike | Sequence[PathLike]
+Paths = PathLike | RemotePath | Sequence[PathLike | RemotePath]
 
 
 def open_stack(
@@ -49,7 +52,8 @@ def open_stack(
     paths
         A folder of frames (JPEG, PNG, TIFF, BMP, WebP, RAW; sorted so that f2 comes before f10), a pattern
         such as ``img_*.jpg``, a list of frames (in its order), a TIFF, OME-TIFF or ImageJ hyperstack, an
-        OME-Zarr (0.4 or 0.5), a Zarr array, or an xarray Zarr store.
+        OME-Zarr (0.4 or 0.5), a Zarr array, or an xarray Zarr store. The Zarr kinds also from S3 and HTTP:
+        ``s3://bucket/stack.ome.zarr``, ``https://host/stack.ome.zarr`` (extra ``s3``).
     pixel_size
         Micrometres of a pixel, instead of what the file says: one number, (y, x) or (z, y, x).
     z
@@ -96,6 +100,8 @@ def open_stack(
     ------
     StackError
         Naming every frame that is missing, damaged, or unlike the others.
+    StoreError
+        When a server refuses, has no such bucket or does not answer.
     FormatError
         For something that is no stack, or of a dtype that would lose something.
     InputError
@@ -128,26 +134,29 @@ def open_any(paths: Paths, options: ReadOptions) -> Opened:
     """Find out what `paths` are and open them."""
     if options.max_pixels < 1:
         raise InputError(f"max_pixels must be at least 1, got {options.max_pixels}")
-    if isinstance(paths, str | os.PathLike):
-        return _open_one(os.fspath(paths), options)
+    if isinstance(paths, str | os.PathLike | RemotePath):
+        return _open_one(place_of(paths), options)
     # Absolute, because tasks open them, maybe in processes that work in another folder.
-    listed = [Path(path).absolute() for path in paths]
-    if not listed:
+    places = [place_of(path).absolute() for path in paths]
+    if not places:
         raise InputError("an empty list of frames; give at least one")
-    if len(listed) == 1:
-        return _open_one(os.fspath(listed[0]), options)
+    if len(places) == 1:
+        return _open_one(places[0], options)
+    listed = [place for place in places if isinstance(place, Path)]
+    if len(listed) < len(places):
+        raise InputError("a list of frames has to be on a disk; from S3 and HTTP one Zarr store is read")
     from bigstack.io.frames_open import open_frames
 
     _only_for_files(options, "a list of frames")
     return open_frames(listed, f"the list that starts with {listed[0]}", options)
 
 
-def _open_one(name: str, options: ReadOptions) -> Opened:
+def _open_one(place: AnyPath, options: ReadOptions) -> Opened:
     from bigstack.io.frames_open import open_frames
 
-    if "://" in name:
-        raise InputError(f"{name!r} is an address; copy the stack to a disk and give its path")
-    path = Path(name).absolute()
+    if isinstance(place, RemotePath):
+        return _open_remote(place, options)
+    path = place.absolute()
     name = str(path)
     if is_pattern(path):
         _only_for_files(options, "a list of frames")
@@ -164,15 +173,45 @@ def _open_one(name: str, options: ReadOptions) -> Opened:
     return open_frames([path], name, options)
 
 
+def _open_remote(place: RemotePath, options: ReadOptions) -> Opened:
+    """Open a Zarr store on a server; the only kind of stack that can be read from there in parts."""
+    from bigstack.io.zarr_open import open_zarr
+
+    if any(sign in place.name for sign in "*?[") or place.suffix[1:].lower() in FAMILIES:
+        raise InputError(f"{place} is no Zarr store; {_COPY_FIRST}")
+    try:
+        return open_zarr(place, options)
+    except StackError as error:
+        if is_zarr(place) or place.bucket.read_only:
+            raise
+        raise StackError(_what_is_there(place)) from error
+
+
+def _what_is_there(place: RemotePath) -> str:
+    """Why a place in a bucket is no stack."""
+    first = next(iter(place.files_below()), None)
+    if first is None:
+        return f"{place} does not exist; check bucket and name"
+    if place.with_name(f"{place.name}.partial").is_dir():
+        return f"{place} is unfinished: the run that writes it has to end first, or be run again"
+    return f"{place} is no Zarr store (it holds {first[0]}); {_COPY_FIRST}"
+
+
+_COPY_FIRST = (
+    "from S3 and HTTP, Zarr stores are read; copy frames to a disk first, or there into a Zarr store with: "
+    "bigstack convert FOLDER s3://BUCKET/STACK.ome.zarr"
+)
+
+
 def _open_folder(path: Path, name: str, options: ReadOptions) -> Opened:
     from bigstack.io.frames_open import open_frames
-    from bigstack.io.zarr_open import is_zarr, open_zarr
+    from bigstack.io.zarr_open import open_zarr
 
     if is_zarr(path):
         return open_zarr(path, options)
     frames, others = frames_in(path)
     if len(frames) == 1 and _is_tiff(frames[0]):
-        return _open_one(os.fspath(frames[0]), options)
+        return _open_one(frames[0], options)
     _only_for_files(options, "a folder of frames")
     return open_frames(frames, name, options, left_aside=others)
 

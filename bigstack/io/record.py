@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.errors import ResumeError, StackError
+from bigstack.io.places import place_of
+from bigstack.io.remote import RemotePath
 
+DESCRIPTIONS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
+"""What describes a Zarr."""
 LIBRARIES = ("numpy", "opencv-contrib-python-headless", "scipy", "imagecodecs")
 """Versions that can change the last bit of a result, beside bigstack's own."""
 MANY = 10
@@ -31,7 +35,7 @@ class InputRecord:
     """SHA-256 of the content; where there is one, the time does not count."""
 
     @classmethod
-    def of(cls, path: str | os.PathLike[str], *, digest: bool = False) -> InputRecord:
+    def of(cls, path: str | os.PathLike[str] | RemotePath, *, digest: bool = False) -> InputRecord:
         """Look at a file, or at all files of a folder.
 
         Raises
@@ -39,7 +43,9 @@ class InputRecord:
         StackError
             When it is not there.
         """
-        place = Path(path).resolve()
+        place = place_of(path).resolve()
+        if isinstance(place, RemotePath):
+            return cls._of_remote(place, digest=digest)
         try:
             files = sorted(_files(place)) if place.is_dir() else [place]
             stats = [file.stat() for file in files]
@@ -48,6 +54,27 @@ class InputRecord:
             raise StackError(f"cannot read {place}: {error.strerror or error}") from error
         return cls(
             str(place), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0), code
+        )
+
+    @classmethod
+    def _of_remote(cls, place: RemotePath, *, digest: bool) -> InputRecord:
+        """Look at all objects below; where a server gives no list, at what describes the Zarr."""
+        if place.bucket.read_only:
+            names = [name for name in DESCRIPTIONS if (place / name).is_file()]
+            found = {name: (place / name).stat() for name in names}
+        else:
+            found = dict(sorted(place.files_below()))
+        if not found:
+            raise StackError(f"cannot read {place}: there is nothing")
+        code = hashlib.sha256()
+        for name in found if digest else ():
+            code.update(name.encode() + b"\0")
+            code.update(hashlib.sha256((place / name).read_bytes()).digest())
+        return cls(
+            str(place),
+            sum(facts.st_size for facts in found.values()),
+            max(facts.st_mtime_ns for facts in found.values()),
+            code.hexdigest() if digest else "",
         )
 
     def change(self, now: InputRecord) -> str | None:
@@ -81,7 +108,7 @@ class RunRecord:
     def of(
         cls,
         kind: str,
-        inputs: Iterable[str | os.PathLike[str]],
+        inputs: Iterable[str | os.PathLike[str] | RemotePath],
         parameters: Mapping[str, Any],
         *,
         digest: bool = False,

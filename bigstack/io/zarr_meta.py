@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from bigstack.errors import BigstackError, FormatError, StackError
+from bigstack.errors import AccessError, BigstackError, FormatError, StackError
+from bigstack.io.places import AnyPath
+from bigstack.io.remote import RemotePath
 
 _MOST_BYTES = 1 << 26
 _MOST_DIMS = 8
@@ -34,19 +38,19 @@ Key = tuple[Literal["default", "v2"], str]
 class ZarrNode:
     """A group or array on disk, with its own metadata only."""
 
-    path: Path
+    path: AnyPath
     kind: Literal["array", "group"]
     version: int
     meta: dict[str, Any]
     attributes: dict[str, Any]
 
 
-def is_zarr(path: Path) -> bool:
+def is_zarr(path: AnyPath) -> bool:
     """True for a folder that is a Zarr array or group."""
     return any((path / name).is_file() for name in (*_V3, _V2_ARRAY, _V2_GROUP))
 
 
-def read_node(path: Path) -> ZarrNode:
+def read_node(path: AnyPath) -> ZarrNode:
     """Read the metadata of a group or array.
 
     Raises
@@ -54,40 +58,69 @@ def read_node(path: Path) -> ZarrNode:
     StackError
         When there is none, or it is damaged or too large.
     """
-    if (path / "zarr.json").is_file():
-        meta = read_json(path / "zarr.json")
+    meta = _read_if_there(path / "zarr.json")
+    if meta is not None:
         kind = meta.get("node_type")
         if meta.get("zarr_format") != 3 or kind not in ("array", "group"):
             raise StackError(f"{path}: zarr.json describes no Zarr 3 array or group")
         return ZarrNode(path, kind, 3, meta, _dict(meta.get("attributes"), path))
-    attributes = read_json(path / _V2_ATTRIBUTES) if (path / _V2_ATTRIBUTES).is_file() else {}
     for name, kind in ((_V2_ARRAY, "array"), (_V2_GROUP, "group")):
-        if (path / name).is_file():
-            return ZarrNode(path, kind, 2, read_json(path / name), attributes)  # type: ignore[arg-type]
+        meta = _read_if_there(path / name)
+        if meta is not None:
+            attributes = _read_if_there(path / _V2_ATTRIBUTES) or {}
+            return ZarrNode(path, kind, 2, meta, attributes)  # type: ignore[arg-type]
+    if isinstance(path, RemotePath):
+        _told_why(path / "zarr.json")
     raise StackError(f"{path} is no Zarr array or group: it has no zarr.json, .zarray or .zgroup")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def _read_if_there(path: AnyPath) -> dict[str, Any] | None:
+    """Metadata, None where there are none; one request where that is a request."""
+    if not isinstance(path, RemotePath):
+        return read_json(path) if path.is_file() else None
+    try:
+        return read_json(path)
+    except (FileNotFoundError, AccessError):
+        return None  # who may not list is not told either that something is not there
+
+
+def _told_why(path: RemotePath) -> None:
+    """Raise what a store says when it is asked for what must be there."""
+    with contextlib.suppress(FileNotFoundError):
+        path.stat()
+
+
+def read_json(path: AnyPath) -> dict[str, Any]:
     """Read a JSON object of bounded size and depth."""
     try:
+        if isinstance(path, RemotePath):
+            return _dict(json.loads(path.read_checked(partial(_bounded, path))), path)
         size = path.stat().st_size
-        found = json.loads(path.read_bytes()) if size <= _MOST_BYTES else None
+        _bounded(path, size)
+        found = json.loads(path.read_bytes())
+    except StackError:
+        raise
     except (ValueError, RecursionError) as error:
         raise StackError(f"{path} is damaged: {error}") from error
     except OSError as error:
+        if isinstance(path, RemotePath):
+            raise
         raise StackError(f"{path} cannot be read: {error.strerror or error}") from error
-    if size > _MOST_BYTES:
-        raise StackError(f"{path} has {size} bytes, more than any metadata has")
     return _dict(found, path)
 
 
-def _dict(found: object, path: Path) -> dict[str, Any]:
+def _bounded(path: AnyPath, size: int) -> None:
+    if size > _MOST_BYTES:
+        raise StackError(f"{path} has {size} bytes, more than any metadata has")
+
+
+def _dict(found: object, path: AnyPath) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise StackError(f"{path} is damaged: its metadata is not an object")
     return found
 
 
-def child(path: Path, relative: object) -> Path:
+def child(path: AnyPath, relative: object) -> AnyPath:
     """Folder of a node inside `path`; a name that leads out of it is refused."""
     name = relative if isinstance(relative, str) else ""
     parts = PurePosixPath(name).parts

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from bigstack.io.formats.header import FrameHeader
 from bigstack.io.ngff import NgffImage, is_ngff, read_image, scene_groups
 from bigstack.io.ome_facts import checked
 from bigstack.io.opened import Opened, ReadOptions, check_extent, pick, unique_names
+from bigstack.io.places import AnyPath
+from bigstack.io.remote import RemotePath
 from bigstack.io.units import in_micrometers
 from bigstack.io.value_unit import unit_in
 from bigstack.io.zarr_chunks import ZarrArray
@@ -42,7 +43,7 @@ _LONGEST_COORDINATE = 1 << 20
 _LETTERS = "tczyx"
 
 
-def open_zarr(path: Path, options: ReadOptions) -> Opened:
+def open_zarr(path: AnyPath, options: ReadOptions) -> Opened:
     """Open a Zarr store by what its metadata says it is.
 
     Raises
@@ -204,9 +205,18 @@ def _open_xarray(node: ZarrNode, options: ReadOptions) -> Opened:
 
 
 def _arrays(node: ZarrNode) -> dict[str, ZarrNode]:
-    folders = sorted(p for p in node.path.iterdir() if p.is_dir() and is_zarr(p))
-    nodes = {p.name: read_node(p) for p in folders[:1000]}
+    nodes = {p.name: read_node(p) for p in sorted(_below(node))[:1000]}
     return {name: inner for name, inner in nodes.items() if inner.kind == "array"}
+
+
+def _below(node: ZarrNode) -> list[Any]:
+    """Groups and arrays right below; what the metadata lists where a server does not."""
+    if not isinstance(node.path, RemotePath):
+        return [path for path in node.path.iterdir() if path.is_dir() and is_zarr(path)]
+    listed = node.meta.get("consolidated_metadata")
+    if isinstance(listed, dict) and isinstance(listed.get("metadata"), dict):
+        return [child(node.path, name) for name in listed["metadata"] if "/" not in name]
+    return [path for path in node.path.iterdir() if is_zarr(path)]
 
 
 def _take_coordinates(opened: Opened, coordinates: dict[str, ZarrNode]) -> None:
@@ -272,8 +282,9 @@ def _source(node: ZarrNode, axes: str, options: ReadOptions) -> tuple[ZarrSource
         raise InputError(f"{node.path} has no time points; leave time out, got {options.time}")
     sizes = {a: meta.shape[axes.index(a)] if a in axes else 1 for a in "zyxc"}
     check_extent(tuple(sizes.values()), str(node.path))
-    state = file_state(node.path / ("zarr.json" if node.version == 3 else ".zarray"))
-    source = ZarrSource(ZarrArray(node.path, meta), axes.replace("t", "-"), tuple(fixed), state=state)
+    described = node.path / ("zarr.json" if node.version == 3 else ".zarray")
+    state = described.stat() if isinstance(described, RemotePath) else file_state(described)
+    source = ZarrSource(ZarrArray(node.path, meta, state), axes.replace("t", "-"), tuple(fixed), state=state)
     return source, meta
 
 
@@ -289,8 +300,13 @@ def _model(node: ZarrNode) -> None:
     """Let zarr-python's own model have its say about metadata that passed the checks here."""
     import zarr
 
+    store: Any = str(node.path)
+    if isinstance(node.path, RemotePath):
+        from bigstack.io.zarr_store import PlaceStore
+
+        store = PlaceStore(node.path, read_only=True)
     try:
-        zarr.open_array(str(node.path), mode="r", zarr_format=node.version)  # type: ignore[arg-type]
+        zarr.open_array(store, mode="r", zarr_format=node.version)  # type: ignore[arg-type]
     except Exception as error:
         raise StackError(f"{node.path} is damaged: zarr cannot open it: {error}") from error
 

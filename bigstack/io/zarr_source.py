@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from dask.base import tokenize
 
+from bigstack.io.object_store import ahead
 from bigstack.io.ring import THICK_CHUNKS
 from bigstack.io.select import as_slice
 from bigstack.io.source import Source
 from bigstack.io.zarr_chunks import ZarrArray
+
+FETCHED_AT_ONCE = 16
+FETCHED_BYTES = 1 << 25
+"""Chunks, and bytes of them uncompressed, that a read asks a server for at once."""
 
 
 class ZarrSource(Source):
@@ -97,8 +103,9 @@ class ZarrSource(Source):
         size = self._chunk("y"), self._chunk("x"), self._chunk("c")
         rows = range(y.start // size[0], -(-y.stop // size[0]))
         columns = range(x.start // size[1], -(-x.stop // size[1]))
-        for i, j, (k, to, of) in itertools.product(rows, columns, self._channel_groups(size[2])):
-            chunk = self._pixels(frame, i, j, k)
+        wanted = list(itertools.product(rows, columns, self._channel_groups(size[2])))
+        chunks = self._chunks_of(frame, [(i, j, k) for i, j, (k, _, _) in wanted])
+        for (i, j, (_, to, of)), chunk in zip(wanted, chunks, strict=True):
             top, left = i * size[0], j * size[1]
             y0, y1 = max(y.start, top), min(y.stop, top + size[0])
             x0, x1 = max(x.start, left), min(x.stop, left + size[1])
@@ -119,17 +126,41 @@ class ZarrSource(Source):
             (k, as_slice(to), as_slice([self.channels[i] % size for i in to])) for k, to in groups.items()
         ]
 
-    def _pixels(self, frame: int, row: int, column: int, group: int) -> np.ndarray | None:
-        """One chunk's pixels (y, x, channel) of the frame; None when it was never written."""
+    def _chunks_of(self, frame: int, places: Sequence[tuple[int, int, int]]) -> Iterator[np.ndarray | None]:
+        """Pixels (y, x, channel) of chunks of the frame, in this order; None for those never written.
+
+        From a server several are fetched at once, as each takes a moment to answer, a few ahead of the one
+        that is wanted so that memory stays bounded.
+        """
+        wheres = [self._where(frame, *place) for place in places]
+        if not self.array.remote or self.depth > 1:
+            for where in wheres:
+                yield self._pixels(frame, self._chunk_at(where))
+            return
+        for where, data in zip(wheres, ahead(self.array.fetch, wheres, self._fetched_at_once), strict=True):
+            yield self._pixels(frame, self.array.decode(data, where))
+
+    @property
+    def _fetched_at_once(self) -> int:
+        size = math.prod(self.array.meta.chunk) * self.dtype.itemsize
+        return max(1, min(FETCHED_AT_ONCE, FETCHED_BYTES // size))
+
+    def _where(self, frame: int, row: int, column: int, group: int) -> tuple[int, ...]:
+        """Number of a chunk along each axis."""
         number = {"z": frame // self._chunk("z"), "y": row, "x": column, "c": group}
         sizes = self.array.meta.chunk
-        where = tuple(number[a] if a != "-" else self.fixed[i] // sizes[i] for i, a in enumerate(self.axes))
+        return tuple(number[a] if a != "-" else self.fixed[i] // sizes[i] for i, a in enumerate(self.axes))
+
+    def _chunk_at(self, where: tuple[int, ...]) -> np.ndarray | None:
         if self.depth == 1:
-            chunk = self.array.chunk(where)
-        else:
-            chunk = THICK_CHUNKS.get((self.array.path, repr(self.state), where), partial(self._filled, where))
+            return self.array.chunk(where)
+        return THICK_CHUNKS.get((self.array.path, repr(self.state), where), partial(self._filled, where))
+
+    def _pixels(self, frame: int, chunk: np.ndarray | None) -> np.ndarray | None:
+        """The part of a chunk that is the frame's, as (y, x, channel)."""
         if chunk is None:
             return None
+        sizes = self.array.meta.chunk
         index: list[Any] = [
             slice(None) if a in "yxc" else frame % self.depth if a == "z" else self.fixed[i] % sizes[i]
             for i, a in enumerate(self.axes)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.errors import InputError, OutputExistsError
+from bigstack.io.places import AnyPath
 from bigstack.jobs.running import Running
 
 
@@ -38,8 +39,8 @@ class AlignOptions:
 class AlignJob(Running):
     """Everything `bigstack align` can be told."""
 
-    inputs: tuple[Path, ...]
-    output: Path
+    inputs: tuple[AnyPath, ...]
+    output: AnyPath
     options: AlignOptions
     reading: dict[str, Any] = field(default_factory=dict)
     overwrite: bool = False
@@ -52,7 +53,7 @@ class AlignResult:
     stack: Any
     """The stack as it was, lazy."""
     alignment: Any
-    written: list[Path]
+    written: list[AnyPath]
     seconds: float
 
     def lines(self, *, verbose: bool = False) -> list[str]:
@@ -67,17 +68,20 @@ class AlignResult:
 def align_stack(job: AlignJob, *, watch: Callable[[Any], None] = lambda progress: None) -> AlignResult:
     """Run `job`: estimate, and write the alignment or the aligned stack."""
     started = time.perf_counter()
+    from bigstack.io.remote import RemotePath
     from bigstack.jobs.stack import open_inputs
 
     as_json = job.output.suffix == ".json"
     options = job.options
     if as_json:
+        if isinstance(job.output, RemotePath):
+            raise InputError(f"{job.output}: an alignment is saved to a disk; a store takes an .ome.zarr")
         options = AlignOptions(**{**vars(options), "save": job.output})
     _check_save(options, job.overwrite)
     stack = open_inputs(job.inputs, job.reading)
     with estimating(job.workers, watch):
         aligned, alignment = aligned_by(stack, options, overwrite=job.overwrite)
-    written = [path for path in (options.save,) if path is not None]
+    written: list[AnyPath] = [path for path in (options.save,) if path is not None]
     if not as_json:
         _write(job, aligned, alignment, watch)
         written.append(job.output)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bigstack.errors import InputError
+from bigstack.io.places import AnyPath
 from bigstack.jobs.stack import StackJob
 from bigstack.names import BlendRule, FusionMethod
 
@@ -35,7 +35,7 @@ class BlendJob(StackJob):
     command: ClassVar[str] = "blend"
 
     @property
-    def outputs(self) -> dict[str, Path]:
+    def outputs(self) -> dict[str, AnyPath]:
         """Path of every image, and of the mask."""
         return {name: self.output / f"{name}.{self.format}" for name in OUTPUTS}
 

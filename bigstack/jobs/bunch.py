@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from bigstack.errors import InputError
+from bigstack.io.places import AnyPath
 from bigstack.jobs.cache import digest
 from bigstack.jobs.notes import notes_of, shown
 from bigstack.jobs.running import Writing
@@ -35,7 +35,7 @@ class BunchJob(StackJob):
 class BunchResult:
     """What was written."""
 
-    output: Path
+    output: AnyPath
     spans: list[range]
     shape: tuple[int, ...]
     seconds: float
@@ -93,7 +93,7 @@ def run_bunch(job: BunchJob, *, watch: Callable[[Any], None] = lambda progress: 
 def write_bunches(
     stack: Any,
     spans: Sequence[range],
-    path: Path,
+    path: AnyPath,
     how: Writing,
     *,
     fusion: Mapping[str, Any],

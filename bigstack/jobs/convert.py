@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from bigstack.io.places import AnyPath
 from bigstack.io.writers.spec import human
 from bigstack.jobs.notes import notes_of, shown
 from bigstack.jobs.running import Running
@@ -17,8 +17,8 @@ from bigstack.jobs.running import Running
 class ConvertJob(Running):
     """Everything `bigstack convert` can be told."""
 
-    inputs: tuple[Path, ...]
-    output: Path
+    inputs: tuple[AnyPath, ...]
+    output: AnyPath
     reading: dict[str, Any] = field(default_factory=dict)
     ngff: str | None = None
     compression: str | None = None
@@ -33,7 +33,7 @@ class ConvertJob(Running):
 class ConvertResult:
     """What a conversion did."""
 
-    output: Path
+    output: AnyPath
     shape: tuple[int, ...]
     dtype: str
     seconds: float
@@ -62,6 +62,7 @@ def convert_stack(job: ConvertJob, *, watch: Callable[[Any], None] = lambda prog
     started = time.perf_counter()
     from bigstack.engine.copy import copy_stack
     from bigstack.engine.sources import as_source
+    from bigstack.io.places import stored_bytes
     from bigstack.io.record import RunRecord
     from bigstack.io.writers import create_stack_sink, stack_spec_of
     from bigstack.jobs.stack import open_inputs
@@ -95,6 +96,6 @@ def convert_stack(job: ConvertJob, *, watch: Callable[[Any], None] = lambda prog
         seconds=time.perf_counter() - started,
         pieces=progress.total,
         skipped=progress.skipped,
-        stored=sum(path.stat().st_size for path in job.output.rglob("*") if path.is_file()),
+        stored=stored_bytes(job.output),
         notes=notes,
     )

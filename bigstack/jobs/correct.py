@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.errors import InputError
+from bigstack.io.places import AnyPath
 from bigstack.jobs.notes import notes_of, shown
 from bigstack.jobs.running import Running
 from bigstack.jobs.trace import Trace
@@ -41,9 +42,9 @@ class Step:
 class CorrectJob(Running):
     """Everything `bigstack correct` can be told."""
 
-    inputs: tuple[Path, ...]
+    inputs: tuple[AnyPath, ...]
     steps: Sequence[Step]
-    output: Path | None = None
+    output: AnyPath | None = None
     """Where the corrected stack goes; None to measure only."""
     save: Path | None = None
     """Folder for the corrections as JSON and the masks of hot pixels."""
@@ -60,7 +61,7 @@ class CorrectResult:
     stack: Any
     """The stack as it was, lazy."""
     corrections: list[Any]
-    written: list[Path]
+    written: list[AnyPath]
     seconds: float
     skipped: int = 0
     pieces: int = 0
@@ -104,7 +105,7 @@ def correct_stack(job: CorrectJob, *, watch: Callable[[Any], None] = lambda prog
         executor = cleanup.enter_context(job.executor())
         trace = Trace()
         corrected, corrections = apply_steps(stack, job.steps, trace=trace, workers=job.workers, watch=watch)
-        written = _save(job, corrections)
+        written: list[AnyPath] = [*_save(job, corrections)]
         result = CorrectResult(stack, corrections, written, 0.0, notes=notes_of(stack), found=trace.found)
         if job.output is not None:
             progress = _write(job, corrected, corrections, executor, watch)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bigstack.errors import InputError, OutputExistsError
+from bigstack.io.places import AnyPath
 from bigstack.jobs.running import Running
 
 
@@ -20,7 +21,7 @@ from bigstack.jobs.running import Running
 class DensityJob(Running):
     """Everything `bigstack density` can be told of one image or stack; see its help for what each means."""
 
-    inputs: tuple[Path, ...]
+    inputs: tuple[AnyPath, ...]
     output: Path
     method: str = "rdf"
     options: dict[str, Any] = field(default_factory=dict)
@@ -47,7 +48,7 @@ class DensityJob(Running):
 class DensityResult:
     """What a run wrote."""
 
-    written: list[Path]
+    written: list[AnyPath]
     shape: tuple[int, ...]
     thresholds: np.ndarray
     """Least focus that was selected, of each frame; infinity where there was no focus."""
@@ -178,7 +179,7 @@ class _Frames:
         self.watch = watch
         self.budget = budget
         self.sigma = bandwidth_in_pixels(focus, job.bandwidth, job.unit)  # type: ignore[arg-type]
-        self.written: list[Path] = []
+        self.written: list[AnyPath] = []
 
     def single(self, z: int) -> tuple[Any, Any]:
         """The focus map of one frame, and what it is read from."""
@@ -232,7 +233,7 @@ class _Frames:
 
         return float(compute([statistics.maximum(image.data)], self.executor)[0])
 
-    def _write(self, image: Any, path: Path, highest: float) -> None:
+    def _write(self, image: Any, path: AnyPath, highest: float) -> None:
         from bigstack.jobs.maps import PICTURES, coloured, write_by
 
         if path.suffix.lower() in PICTURES:
@@ -240,7 +241,7 @@ class _Frames:
         write_by(image, path, self.executor, overwrite=self.job.overwrite, watch=self.watch)
         self.written.append(path)
 
-    def _overlay(self, z: int, density: Any, path: Path, highest: float) -> None:
+    def _overlay(self, z: int, density: Any, path: AnyPath, highest: float) -> None:
         from bigstack.jobs.maps import overlaid, write_by
 
         picture = overlaid(self.stack[z], density, highest, self.executor)

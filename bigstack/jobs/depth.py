@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bigstack.errors import InputError, choose
+from bigstack.io.places import AnyPath
 from bigstack.jobs.picture import PictureJob, run_picture
 from bigstack.jobs.results import check_paths
 from bigstack.jobs.stack import StackJob, StackPlan, StackResult, run_stack
@@ -24,9 +25,9 @@ class DepthJob(StackJob):
     """
 
     command: ClassVar[str] = "depth"
-    valid_out: Path | None = None
-    unobserved_out: Path | None = None
-    fused_out: Path | None = None
+    valid_out: AnyPath | None = None
+    unobserved_out: AnyPath | None = None
+    fused_out: AnyPath | None = None
     blank: tuple[Blank, ...] = ()
     """Pixels whose depth is written as NaN."""
     preview: Path | None = None
@@ -51,7 +52,7 @@ class DepthJob(StackJob):
             )
 
     @property
-    def outputs(self) -> dict[str, Path]:
+    def outputs(self) -> dict[str, AnyPath]:
         """Path of every variable to write."""
         paths = {
             "depth": self.output,
@@ -125,5 +126,5 @@ def run_depth(
     return result
 
 
-def _holds_nan(path: Path) -> bool:
+def _holds_nan(path: AnyPath) -> bool:
     return path.name.lower().endswith((".tif", ".tiff", ".zarr", ".npy"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bigstack.errors import InputError, OutputExistsError
+from bigstack.io.places import AnyPath
 from bigstack.jobs.running import Running
 
 
@@ -19,8 +20,8 @@ from bigstack.jobs.running import Running
 class FocusJob(Running):
     """Everything `bigstack focus` can be told; see its help for what each means."""
 
-    inputs: tuple[Path, ...]
-    output: Path | None = None
+    inputs: tuple[AnyPath, ...]
+    output: AnyPath | None = None
     """Where the maps go; None to make none."""
     method: str = "log_energy"
     options: dict[str, Any] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class FocusJob(Running):
 class FocusResult:
     """What a run found and wrote."""
 
-    written: list[Path]
+    written: list[AnyPath]
     shape: tuple[int, ...]
     seconds: float
     sharpness: np.ndarray | None
@@ -131,7 +132,7 @@ def run_focus(job: FocusJob, *, watch: Callable[[Any], None] = lambda progress: 
     maps = [] if job.output is None else map_paths(job.output, stack.sizes["z"])
     _refuse_existing([*maps, job.summary, job.best_frame], job.overwrite)
     with job.executor() as executor:
-        written: list[Path] = []
+        written: list[AnyPath] = []
         if job.output is not None:
             source = settle(focus.data, executor)
             written += write_field(source, focus, job.output, executor, overwrite=job.overwrite, watch=watch)
@@ -193,7 +194,7 @@ def _mosaic(stack: Any, grid: np.ndarray) -> Any:
     return stack[0].copy(data=pixels)
 
 
-def _refuse_existing(paths: list[Path | None], overwrite: bool) -> None:
+def _refuse_existing(paths: Sequence[AnyPath | None], overwrite: bool) -> None:
     for path in paths:
         if path is not None and path.exists() and not overwrite:
             raise OutputExistsError(f"{path} exists; give --overwrite to replace it")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -19,6 +18,7 @@ from bigstack.engine.store import Executor, store
 from bigstack.engine.windows import FieldSource
 from bigstack.errors import MemoryLimitError
 from bigstack.io.lazy import lazy_array
+from bigstack.io.places import AnyPath
 from bigstack.io.source import Source
 from bigstack.io.writers import create_sink, create_stack_sink, spec_of, stack_spec_of
 from bigstack.io.writers.spec import human
@@ -70,7 +70,7 @@ def fitting_tile(
     )
 
 
-def frame_path(output: Path, z: int, frames: int) -> Path:
+def frame_path(output: AnyPath, z: int, frames: int) -> AnyPath:
     """Where frame `z` goes: `output` itself for a single one, else numbered.
 
     Examples
@@ -84,7 +84,7 @@ def frame_path(output: Path, z: int, frames: int) -> Path:
     return output.with_name(f"{stem}_{z:04d}{dot}{ending}")
 
 
-def map_paths(output: Path, frames: int) -> list[Path]:
+def map_paths(output: AnyPath, frames: int) -> list[AnyPath]:
     """Files that `write_field` makes."""
     if frames > 1 and output.name.endswith(".zarr"):
         return [output]
@@ -94,12 +94,12 @@ def map_paths(output: Path, frames: int) -> list[Path]:
 def write_field(
     source: FieldSource,
     like: xr.DataArray,
-    output: Path,
+    output: AnyPath,
     executor: Executor,
     *,
     overwrite: bool = False,
     watch: Watch = lambda progress: None,
-) -> list[Path]:
+) -> list[AnyPath]:
     """Write a focus map (z, y, x): several frames to .zarr as one stack, else a file a frame."""
     frames = source.shape[0]
     if frames > 1 and output.name.endswith(".zarr"):
@@ -124,13 +124,13 @@ def write_field(
 
 def write_frames(
     maps: xr.DataArray,
-    output: Path,
+    output: AnyPath,
     executor: Executor,
     *,
     overwrite: bool = False,
     highest: float | None = None,
     watch: Watch = lambda progress: None,
-) -> list[Path]:
+) -> list[AnyPath]:
     """Write maps (z, y, x) a file a frame; formats for pictures get them grey, `highest` white."""
     if output.suffix.lower() in PICTURES:
         if highest is None:
@@ -144,7 +144,7 @@ def write_frames(
 
 def write_by(
     image: xr.DataArray,
-    path: Path,
+    path: AnyPath,
     executor: Executor,
     *,
     overwrite: bool = False,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.errors import choose
+from bigstack.io.places import AnyPath
 from bigstack.names import PictureKind, choices
 
 OPTIONS = {
@@ -25,7 +26,7 @@ OPTIONS = {
 class PictureJob:
     """Everything `bigstack picture` can be told; see its help for what each means."""
 
-    source: Path
+    source: AnyPath
     output: Path
     kind: PictureKind = "relief"
     options: dict[str, Any] = field(default_factory=dict)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from math import lcm
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 from bigstack.errors import InputError, MemoryLimitError, RunError
+from bigstack.io.places import AnyPath
 from bigstack.jobs.running import Writing
 
 INDEX_BYTES = 2
@@ -25,7 +25,7 @@ class Ready:
     dataset: Any
     layout: Any
     sinks: dict[str, Any]
-    paths: dict[str, Path]
+    paths: dict[str, AnyPath]
     frames: int
     lay: Callable[[Any], tuple[Any, Any]]
     """Gives the result and its layout for other tiles."""
@@ -63,7 +63,7 @@ class Ready:
 
 def prepare(
     build: Callable[[Any], Any],
-    paths: Mapping[str, Path],
+    paths: Mapping[str, AnyPath],
     how: Writing,
     record: Any,
     *,
@@ -223,7 +223,7 @@ def _noted(ready: Ready) -> list[Any]:
     return list(ready.sinks.values())
 
 
-def _check_shared(paths: Mapping[str, Path]) -> None:
+def _check_shared(paths: Mapping[str, AnyPath]) -> None:
     if not _resumable(paths):
         others = ", ".join(str(path) for path in paths.values() if not is_zarr(path))
         raise InputError(f"tasks share the work of .ome.zarr outputs only, got {others}")
@@ -246,10 +246,10 @@ def _check_complete(arrays: list[Any], sinks: list[Any]) -> None:
         )
 
 
-def check_paths(paths: Mapping[str, Path], *, overwrite: bool) -> None:
+def check_paths(paths: Mapping[str, AnyPath], *, overwrite: bool) -> None:
     """Refuse outputs that cannot be, before anything is read."""
     from bigstack.io.writers import suffix_of
-    from bigstack.io.writers.output import Output
+    from bigstack.io.writers.output import output_at
 
     places = [path.absolute() for path in paths.values()]
     twice = [str(path) for path in places if places.count(path) > 1]
@@ -257,14 +257,15 @@ def check_paths(paths: Mapping[str, Path], *, overwrite: bool) -> None:
         raise InputError(f"{twice[0]} was given for more than one output; give each a name of its own")
     for path in paths.values():
         suffix_of(path)
-        Output(path, overwrite=overwrite, folder=is_zarr(path)).check()
+        output_at(path, overwrite=overwrite, folder=is_zarr(path)).check()
 
 
-def check_among(paths: Mapping[str, Path], folder: Path, files: list[str]) -> None:
+def check_among(paths: Mapping[str, AnyPath], folder: AnyPath, files: list[str]) -> None:
     """Refuse outputs in the stack's `folder` that the next run would take for frames of the stack."""
     from bigstack.io.find import FAMILIES
+    from bigstack.io.remote import RemotePath
 
-    if not folder.is_dir() or not files:
+    if isinstance(folder, RemotePath) or not folder.is_dir() or not files:
         return
     kind = FAMILIES.get(Path(files[0]).suffix[1:].lower())
     for path in paths.values():
@@ -275,23 +276,25 @@ def check_among(paths: Mapping[str, Path], folder: Path, files: list[str]) -> No
             )
 
 
-def is_zarr(path: Path) -> bool:
+def is_zarr(path: AnyPath) -> bool:
     """Whether the name is that of a Zarr output."""
     return path.name.lower().endswith(".zarr")
 
 
-def clear_scratch(paths: Mapping[str, Path]) -> None:
+def clear_scratch(paths: Mapping[str, AnyPath]) -> None:
     """Remove what passes handed to each other."""
-    rmtree(_scratch(paths), ignore_errors=True)
+    from bigstack.io.scratch import clear_scratch as clear
+
+    clear(_scratch(paths))
 
 
-def _scratch(paths: Mapping[str, Path]) -> Path:
+def _scratch(paths: Mapping[str, AnyPath]) -> AnyPath:
     # Workers of a cluster may have another working directory.
     first = next(iter(paths.values())).absolute()
     return first.with_name(first.name + ".scratch")
 
 
-def _resumable(paths: Mapping[str, Path]) -> bool:
+def _resumable(paths: Mapping[str, AnyPath]) -> bool:
     return all(is_zarr(path) for path in paths.values())
 
 
@@ -299,7 +302,9 @@ def _plan(plan: Callable[..., Any], fold: Any, source: Any, passes: int, **how: 
     return plan(fold, source, passes=passes, **how)
 
 
-def _sink(path: Path, spec: Any, paths: Mapping[str, Path], how: Writing, record: Any, dry: bool) -> Any:
+def _sink(
+    path: AnyPath, spec: Any, paths: Mapping[str, AnyPath], how: Writing, record: Any, dry: bool
+) -> Any:
     """The writer of one output; options go to the formats that take them, and to one at least."""
     from bigstack.io.writers import create_sink, sink_options
 

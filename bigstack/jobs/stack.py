@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from bigstack.errors import InputError, choose
+from bigstack.io.places import AnyPath
 from bigstack.jobs import results
 from bigstack.jobs.notes import notes_of, shown
 from bigstack.jobs.running import Writing
@@ -23,8 +23,8 @@ MAPS = ("depth", "index", "confidence", "sigma", "valid", "unobserved")
 class StackJob(Writing):
     """Everything `bigstack stack` can be told; see its help for what each means."""
 
-    inputs: tuple[Path, ...]
-    output: Path
+    inputs: tuple[AnyPath, ...]
+    output: AnyPath
     method: FusionMethod = "pyramid"
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the method."""
@@ -35,10 +35,10 @@ class StackJob(Writing):
     focus_channel: list[str] | None = None
     prune: bool = False
     """Whether frames are left unread where a smaller copy shows that they cannot be sharpest."""
-    depth_out: Path | None = None
-    index_out: Path | None = None
-    confidence_out: Path | None = None
-    sigma_out: Path | None = None
+    depth_out: AnyPath | None = None
+    index_out: AnyPath | None = None
+    confidence_out: AnyPath | None = None
+    sigma_out: AnyPath | None = None
     task: tuple[int, int] | None = None
     """Compute only the i-th of n shares of the tiles, beside other processes."""
     finish: bool = False
@@ -73,7 +73,7 @@ class StackJob(Writing):
         )
 
     @property
-    def outputs(self) -> dict[str, Path]:
+    def outputs(self) -> dict[str, AnyPath]:
         """Path of every variable to write."""
         paths = {
             "image": self.output,
@@ -116,7 +116,7 @@ class StackPlan:
 class StackResult:
     """What a run did."""
 
-    outputs: dict[str, Path]
+    outputs: dict[str, AnyPath]
     shape: tuple[int, ...]
     dtype: str
     seconds: float
@@ -259,7 +259,7 @@ def _prepare(
     return _Prepared(stack, ready, trace)
 
 
-def open_inputs(inputs: tuple[Path, ...], reading: dict[str, Any]) -> Any:
+def open_inputs(inputs: tuple[AnyPath, ...], reading: dict[str, Any]) -> Any:
     """The stack that paths on a command line mean; absolute, as workers may be elsewhere."""
     from bigstack.io.open import open_stack
 

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bigstack.errors import InputError
 from bigstack.geometry import Tile
+from bigstack.io.places import AnyPath
+from bigstack.io.remote import RemotePath
+from bigstack.io.scratch import clear_scratch
 from bigstack.jobs.frame_folder import FrameFolder
 from bigstack.jobs.results import is_zarr
 from bigstack.jobs.running import Writing
@@ -16,7 +20,7 @@ Watch = Callable[[Any], None]
 
 def write_stack(
     stack: Any,
-    path: Path,
+    path: AnyPath,
     how: Writing,
     *,
     key: str,
@@ -45,9 +49,13 @@ def write_stack(
         writer.finish(executor)
 
 
-def stack_writer(path: Path, stack: Any, how: Writing, *, key: str, ending: str) -> Any:
+def stack_writer(path: AnyPath, stack: Any, how: Writing, *, key: str, ending: str) -> Any:
     """The writer that the name asks for."""
-    return ZarrWriter(path, stack, how, key) if is_zarr(path) else FolderWriter(path, stack, how, key, ending)
+    if is_zarr(path):
+        return ZarrWriter(path, stack, how, key)
+    if isinstance(path, RemotePath):
+        raise InputError(f"{path}: a store takes an OME-Zarr; name it .ome.zarr, or write files to a disk")
+    return FolderWriter(path, stack, how, key, ending)
 
 
 class ZarrWriter:
@@ -55,7 +63,7 @@ class ZarrWriter:
 
     full_width = False
 
-    def __init__(self, path: Path, stack: Any, how: Writing, key: str) -> None:
+    def __init__(self, path: AnyPath, stack: Any, how: Writing, key: str) -> None:
         from bigstack.io.record import RunRecord
         from bigstack.io.writers import create_stack_sink, stack_spec_of
 
@@ -87,7 +95,7 @@ class ZarrWriter:
 
         build_levels(self.sink, executor)
         self.sink.finish()
-        _clear(self.scratch)
+        clear_scratch(self.scratch)
 
     def pause(self) -> None:
         """Keep what is done for the same run to continue."""
@@ -161,14 +169,8 @@ class FolderWriter:
     def finish(self, executor: Any) -> None:
         """Give the folder its name."""
         self.folder.finish()
-        _clear(self.scratch)
+        clear_scratch(self.scratch)
 
     def pause(self) -> None:
         """Keep what is done for the same run to continue."""
         self.folder.pause()
-
-
-def _clear(folder: Path) -> None:
-    from shutil import rmtree
-
-    rmtree(folder, ignore_errors=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.errors import InputError, MemoryLimitError, StackError
+from bigstack.io.places import AnyPath
 from bigstack.jobs import results
 from bigstack.jobs.arriving import Arriving, changed
 from bigstack.jobs.stack import StackJob
@@ -50,7 +51,7 @@ class WatchJob(StackJob):
     @property
     def folder(self) -> Path:
         """The folder that is watched."""
-        return self.inputs[0].absolute()
+        return Path(str(self.inputs[0])).absolute()
 
     def fusion(self) -> dict[str, Any]:
         """Method and options."""
@@ -61,7 +62,7 @@ class WatchJob(StackJob):
 class WatchResult:
     """What was written."""
 
-    outputs: dict[str, Path]
+    outputs: dict[str, AnyPath]
     frames: int
     resumed: int
     seconds: float
@@ -96,7 +97,7 @@ class _Watch:
         self.job = job
         self.tell = tell
         self.arriving = Arriving(job.folder, job.settle, job.patience)
-        self.kept = Kept(job.output, job.parameters())
+        self.kept = Kept(Path(str(job.output)), job.parameters())
         self.taken: list[Path] = []
         self.states: list[tuple[int, int]] = []
         self.skipped: dict[Path, str] = {}
@@ -266,7 +267,8 @@ class _Watch:
     def preview(self) -> Path:
         """Where the preview goes."""
         path = self.job.preview
-        return path or self.job.output.with_name(f"{self.job.output.name.split('.')[0]}.preview.jpg")
+        output = Path(str(self.job.output))
+        return path or output.with_name(f"{output.name.split('.')[0]}.preview.jpg")
 
     def _finish(self) -> None:
         self._keep()

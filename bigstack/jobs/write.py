@@ -12,12 +12,13 @@ import xarray as xr
 from bigstack.cluster import open_executor
 from bigstack.engine.store import store
 from bigstack.errors import InputError
+from bigstack.io.remote import RemotePath
 from bigstack.io.writers import create_sink, spec_of
 
 
 def write_image(
     image: xr.DataArray | np.ndarray,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | RemotePath,
     *,
     overwrite: bool = False,
     keep_gps: bool = False,
@@ -33,7 +34,8 @@ def write_image(
         (y, x) or (y, x, channel), uint8, uint16 or float32: a variable that `fuse` gave, or an array. A
         lazy one is computed tile by tile and never gathered in memory.
     path
-        ``.ome.zarr``, ``.tif``, ``.ome.tif``, ``.png``, ``.jpg`` or ``.npy``.
+        ``.ome.zarr``, ``.tif``, ``.ome.tif``, ``.png``, ``.jpg`` or ``.npy``; an OME-Zarr also at
+        ``s3://bucket/...``.
     overwrite
         Whether an image that is there already may be replaced.
     keep_gps

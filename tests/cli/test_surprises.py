@@ -51,11 +51,13 @@ def test_outputs_need_names_of_their_own(bigstack, frames, tmp_path):
     assert not names(tmp_path)
 
 
-@pytest.mark.parametrize("words", [("info", "s3://a/b.zarr"), ("stack", "frames", "-o", "s3://a/b.ome.zarr")])
+@pytest.mark.parametrize(
+    "words", [("info", "ftp://a/b.zarr"), ("surface", "s3://a/b.ome.zarr", "-o", "b.ply")]
+)
 def test_addresses_are_told_from_paths(bigstack, words):
     code, _, err = bigstack(*words)
     assert code == 2
-    assert "'s3://a/b" in err
+    assert f"'{words[1]}" in err
     assert "is an address" in err
 
 

@@ -321,7 +321,7 @@ def test_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="empty list"):
         open_stack([])
     with pytest.raises(InputError, match="is an address"):
-        open_stack("s3://bucket/stack.zarr")
+        open_stack("ftp://host/stack.zarr")
 
 
 def test_tokens_change_with_files_and_choice(ten):

@@ -8,7 +8,7 @@ import pytest
 
 from bigstack.errors import RunError
 from bigstack.io.scratch import Scratch
-from bigstack.io.writers import lock
+from bigstack.io import places
 
 
 def test_pieces_come_back_as_they_were(tmp_path):
@@ -43,5 +43,5 @@ def test_a_lock_that_cannot_be_written_leaves_no_file(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        lock._create(Full(tmp_path / "a.lock"), "me")
+        places.create(Full(tmp_path / "a.lock"), "me")
     assert not (tmp_path / "a.lock").exists()

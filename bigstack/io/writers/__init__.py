@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from pathlib import Path
 from typing import Any
 
 from bigstack.errors import FormatError, InputError, choose
+from bigstack.io.places import AnyPath, place_of
+from bigstack.io.remote import RemotePath
 from bigstack.io.sink import ImageSpec, Sink
+from bigstack.io.writers.output import output_at
 from bigstack.io.writers.spec import StackSpec, human, nbytes, spec_of, stack_spec_of
 
 __all__ = [
@@ -41,7 +43,7 @@ SUFFIXES = {
 STACK_SUFFIXES = (".ome.zarr", ".zarr")
 
 
-def suffix_of(path: str | os.PathLike[str]) -> str:
+def suffix_of(path: str | os.PathLike[str] | RemotePath) -> str:
     """Return the extension that decides the format of an output.
 
     Raises
@@ -54,22 +56,22 @@ def suffix_of(path: str | os.PathLike[str]) -> str:
     >>> suffix_of("fused.OME.TIF")
     '.ome.tif'
     """
-    name = Path(path).name.lower()
+    name = place_of(path).name.lower()
     for suffix in SUFFIXES:
         if name.endswith(suffix) and name != suffix:
             return suffix
     raise FormatError(
-        f"cannot tell the format of {os.fspath(path)!r} from its extension (one of: {', '.join(SUFFIXES)})"
+        f"cannot tell the format of {str(path)!r} from its extension (one of: {', '.join(SUFFIXES)})"
     )
 
 
-def sink_options(path: str | os.PathLike[str]) -> tuple[str, ...]:
+def sink_options(path: str | os.PathLike[str] | RemotePath) -> tuple[str, ...]:
     """Return the names of the options that the writer for this extension takes."""
     return _options(_writer(suffix_of(path)))
 
 
 def create_sink(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | RemotePath,
     spec: ImageSpec,
     *,
     overwrite: bool = False,
@@ -81,7 +83,7 @@ def create_sink(
     Parameters
     ----------
     path
-        Where the image appears once it is whole.
+        Where the image appears once it is whole; an OME-Zarr also at ``s3://bucket/...``.
     spec
         Size, dtype and metadata; see `spec_of`.
     overwrite
@@ -103,11 +105,13 @@ def create_sink(
         For a missing folder, an unknown option or an output that is also an input.
     """
     suffix = suffix_of(path)
+    if isinstance(place_of(path), RemotePath) and suffix not in STACK_SUFFIXES:
+        output_at(path, overwrite=overwrite, folder=False)
     writer = _writer(suffix)
     _check_options(writer, suffix, options)
     problem = writer.problem(spec)
     if problem is not None:
-        raise FormatError(f"{os.fspath(path)}: {problem}; {_able(spec)}")
+        raise FormatError(f"{path}: {problem}; {_able(spec)}")
     if suffix in STACK_SUFFIXES:
         options["record"] = record
     sink: Any = writer(path, spec, overwrite=overwrite, **options)
@@ -117,7 +121,7 @@ def create_sink(
 
 
 def create_stack_sink(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | RemotePath,
     spec: StackSpec,
     *,
     overwrite: bool = False,
@@ -133,7 +137,7 @@ def create_stack_sink(
     _check_options(OmeZarrStackSink, suffix, options)
     problem = OmeZarrStackSink.problem(spec)
     if problem is not None:
-        raise FormatError(f"{os.fspath(path)}: {problem}")
+        raise FormatError(f"{path}: {problem}")
     sink = OmeZarrStackSink(path, spec, overwrite=overwrite, record=record, **options)
     sink.output.check()
     _check_inputs(sink.output.path, record)
@@ -166,6 +170,6 @@ def _able(spec: ImageSpec) -> str:
     return f"formats that can: {', '.join(able)}"
 
 
-def _check_inputs(output: Path, record: Any) -> None:
-    if record is not None and any(Path(item.path) == output.resolve() for item in record.inputs):
+def _check_inputs(output: AnyPath, record: Any) -> None:
+    if record is not None and any(place_of(item.path) == output.resolve() for item in record.inputs):
         raise InputError(f"{output} is an input of this run and cannot be its output too")

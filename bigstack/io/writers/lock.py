@@ -8,9 +8,9 @@ import os
 import socket
 import time
 import weakref
-from pathlib import Path
 
-from bigstack.errors import RunError
+from bigstack.errors import RunError, StoreError
+from bigstack.io.places import AnyPath, create, put_text
 
 SETTLE_SECONDS = 5.0
 """A lock file without content for longer than this was left by a process killed while it made it."""
@@ -25,7 +25,7 @@ class OutputLock:
     lives, so there the lock is respected and the message says how to remove it.
     """
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: AnyPath) -> None:
         self.output = output
         self.path = output.with_name(output.name + ".lock")
         self._release: weakref.finalize | None = None
@@ -39,7 +39,7 @@ class OutputLock:
             When another run holds it.
         """
         mine = _me()
-        while not _create(self.path, mine):
+        while not create(self.path, mine):
             owner = _read(self.path)
             if owner is not None and _alive(self.path, owner):
                 raise RunError(self._refusal(owner))
@@ -60,21 +60,19 @@ class OutputLock:
         the same stale lock would remove each other's new ones.
         """
         guard = self.path.with_name(self.path.name + ".takeover")
-        if not _create(guard, mine):
+        if not create(guard, mine):
             self._wait_for(guard)
             return False
         try:
             if _read(self.path) != stale:
                 return False
-            new = self.path.with_name(self.path.name + ".new")
-            new.write_text(mine)
-            new.replace(self.path)
+            put_text(self.path, mine)
             return True
         finally:
             guard.unlink(missing_ok=True)
 
     @staticmethod
-    def _wait_for(guard: Path) -> None:
+    def _wait_for(guard: AnyPath) -> None:
         """Give the one that takes over a moment; one that was killed meanwhile is not waited for."""
         with contextlib.suppress(FileNotFoundError):
             if time.time() - guard.stat().st_mtime > SETTLE_SECONDS:
@@ -105,19 +103,7 @@ def _me() -> str:
     )
 
 
-def _create(path: Path, content: str) -> bool:
-    try:
-        with path.open("x") as file:
-            file.write(content)
-    except FileExistsError:
-        return False
-    except OSError:  # a full disk leaves a file without content
-        path.unlink(missing_ok=True)
-        raise
-    return True
-
-
-def _read(path: Path) -> str | None:
+def _read(path: AnyPath) -> str | None:
     try:
         return path.read_text()
     except FileNotFoundError:
@@ -132,7 +118,7 @@ def _parse(owner: str) -> dict:
     return value if isinstance(value, dict) else {}
 
 
-def _alive(path: Path, owner: str) -> bool:
+def _alive(path: AnyPath, owner: str) -> bool:
     import psutil
 
     who = _parse(owner)
@@ -154,7 +140,11 @@ def _alive(path: Path, owner: str) -> bool:
         return True
 
 
-def _unlink_if_mine(path: Path, mine: str) -> None:
+def _unlink_if_mine(path: AnyPath, mine: str) -> None:
     # A forked child inherits the finalizer, but the lock is not its own to remove.
-    if _parse(mine).get("pid") == os.getpid() and _read(path) == mine:
-        path.unlink(missing_ok=True)
+    if _parse(mine).get("pid") != os.getpid():
+        return
+    # A store that is gone tells nobody else either; the next run sees that this process is dead.
+    with contextlib.suppress(StoreError):
+        if _read(path) == mine:
+            path.unlink(missing_ok=True)

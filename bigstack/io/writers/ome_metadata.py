@@ -29,16 +29,16 @@ def image_attributes(
     *,
     version: str,
     name: str,
-    levels: int,
+    levels: Sequence[str],
     windows: Sequence[dict[str, float]],
     run: Any,
     tiles: dict[str, int],
 ) -> dict[str, Any]:
-    """Attributes of the group that make its arrays an OME-Zarr image of NGFF `version`."""
+    """Attributes of the group that make its arrays, named `levels`, an OME-Zarr image of NGFF `version`."""
     multiscale: dict[str, Any] = {
         "name": name,
         "axes": _axes(spec),
-        "datasets": [_dataset(spec, level) for level in range(levels)],
+        "datasets": [_dataset(spec, level, path) for level, path in enumerate(levels)],
         "type": "mean",
         "metadata": {"description": DOWNSAMPLING, "method": software()},
     }
@@ -69,7 +69,7 @@ def _axes(spec: AnySpec) -> list[dict[str, str]]:
     return axes
 
 
-def _dataset(spec: AnySpec, level: int) -> dict[str, Any]:
+def _dataset(spec: AnySpec, level: int, path: str) -> dict[str, Any]:
     """Path, scale and translation of a level: its first pixel's centre lies between those it is made of."""
     size = spec.pixel_size
     y, x = (size.y, size.x) if size is not None else (1.0, 1.0)
@@ -81,7 +81,7 @@ def _dataset(spec: AnySpec, level: int) -> dict[str, Any]:
     transforms: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
     if any(translation):
         transforms.append({"type": "translation", "translation": translation})
-    return {"path": str(level), "coordinateTransformations": transforms}
+    return {"path": path, "coordinateTransformations": transforms}
 
 
 def _first_z(spec: StackSpec) -> float:

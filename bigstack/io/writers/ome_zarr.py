@@ -9,22 +9,25 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import product
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
 
 from bigstack.errors import InputError, ResumeError, RunError, choose
 from bigstack.geometry import Tile
+from bigstack.io.places import AnyPath, put_text
 from bigstack.io.record import RunRecord, check_resume
+from bigstack.io.remote import RemotePath
 from bigstack.io.sink import Sink
 from bigstack.io.writers import zarr_arrays as arrays
+from bigstack.io.writers.area import Area
 from bigstack.io.writers.downsample import halve
 from bigstack.io.writers.exif import upright
 from bigstack.io.writers.file_sink import check_tile, software
 from bigstack.io.writers.journal import Journal
 from bigstack.io.writers.ome_metadata import display_windows, image_attributes
-from bigstack.io.writers.output import Output
+from bigstack.io.writers.output import output_at
 from bigstack.io.writers.spec import AnySpec, nbytes
 from bigstack.io.writers.xmp import made_true
 
@@ -49,7 +52,7 @@ class _OmeZarr:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | RemotePath,
         spec: AnySpec,
         *,
         overwrite: bool = False,
@@ -61,7 +64,7 @@ class _OmeZarr:
         levels: int | None = None,
     ) -> None:
         self.spec: Any = spec
-        self.output = Output(path, overwrite=overwrite, folder=True)
+        self.output = output_at(path, overwrite=overwrite, folder=True)
         self.record = record
         self.layout = arrays.Layout(
             spec=spec,
@@ -77,7 +80,8 @@ class _OmeZarr:
         """Tiles of the run, noted with the unfinished output: whoever goes on with it has to use the same."""
         self.found: dict[str, Any] = {}
         """What the run found out, for its record."""
-        self._root: Path | None = None
+        self._root: AnyPath | None = None
+        self._tag = ""
         self._arrays: dict[int, Any] = {}
         self._opening = threading.Lock()
 
@@ -89,9 +93,9 @@ class _OmeZarr:
         return None
 
     @property
-    def path(self) -> Path:
+    def path(self) -> AnyPath:
         """Final name of the output."""
-        return self.output.path
+        return self.output.path  # type: ignore[no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_arrays": {}, "_opening": None}
@@ -135,7 +139,7 @@ class _OmeZarr:
 
     def begun(self) -> bool:
         """Whether there is an unfinished output to go on with."""
-        return (self.output.partial / "run.json").is_file()
+        return bool((self.output.partial / "run.json").is_file())
 
     def _identity(self) -> RunRecord | None:
         """The run's record with the layout of the output, which must not change half-way either."""
@@ -144,13 +148,14 @@ class _OmeZarr:
         parameters = {**self.record.parameters, **self.layout.parameters()}
         return replace(self.record, parameters=parameters)
 
-    def _continued(self) -> Path | None:
+    def _continued(self) -> AnyPath | None:
         """Folder of the interrupted run when this one equals it."""
         identity = self._identity()
         try:
             state = json.loads((self.output.partial / "run.json").read_text())
             old = RunRecord.from_json(json.dumps(state["record"])) if state["record"] else None
-            root = self.output.partial / Path(state["folder"]).name
+            root: AnyPath = self.output.partial / PurePosixPath(state["folder"]).name
+            tag = str(state.get("tag", ""))
             tile = None if state.get("tile") is None else (int(state["tile"][0]), int(state["tile"][1]))
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -170,21 +175,20 @@ class _OmeZarr:
             raise
         if not root.is_dir():
             return None
-        self.tile = tile
+        self.tile, self._tag = tile, tag
         return root
 
-    def _started(self) -> Path:
+    def _started(self) -> AnyPath:
+        self._tag = self.output.new_tag()
         self.output.clear()
         name = f"{os.getpid()}-{time.time_ns()}"
-        root = self.output.partial / name
+        root: AnyPath = self.output.partial / name
         (root / "done").mkdir(parents=True)
-        arrays.create(root / "image.zarr", self.layout)
+        arrays.create(self.output.area(root, self._tag), self.layout)
         identity = self._identity()
         record = None if identity is None else asdict(identity)
-        state = {"folder": name, "record": record, "tile": self.tile}
-        unsure = self.output.partial / "run.json.new"
-        unsure.write_text(json.dumps(state, indent=1))
-        unsure.replace(self.output.partial / "run.json")
+        state = {"folder": name, "tag": self._tag, "record": record, "tile": self.tile}
+        put_text(self.output.partial / "run.json", json.dumps(state, indent=1))
         return root
 
     def _store(self, z: int, tile: Tile, pixels: np.ndarray) -> None:
@@ -229,7 +233,7 @@ class _OmeZarr:
 
     def _done(self, level: int) -> Iterator[Piece]:
         """Pieces whose mark and chunks are both there: marks are made without waiting for the disk."""
-        present = arrays.Present(self._open_root() / "image.zarr", self.layout, level)
+        present = arrays.Present(self._area(), self.layout, level)
         for mark_level, z, y0, y1, x0, x1 in self._journal().marks():
             if mark_level == level and y0 < y1 and x0 < x1 and present.all(z, (y0, y1, x0, x1)):
                 yield z, Tile(y0, y1, x0, x1)
@@ -245,20 +249,20 @@ class _OmeZarr:
     def finish(self) -> None:
         """Check that every chunk is there, write the metadata last, and move to the final name."""
         try:
-            image = self._open_root() / "image.zarr"
-            self._check_whole(image)
+            area = self._area()
+            self._check_whole(area)
             with self.output.writing(nbytes(self.layout.spec)):
-                arrays.write_group(image, self.layout, self._attributes())
+                arrays.write_group(area, self.layout, self._attributes())
                 self._arrays.clear()
-                self.output.publish(image)
+                self.output.publish(area.metadata)
         except BaseException:
             self.pause()
             raise
         self._root = None
 
-    def _check_whole(self, image: Path) -> None:
+    def _check_whole(self, area: Area) -> None:
         for level in range(self.levels):
-            missing = arrays.sweep(image, self.layout, level)
+            missing = arrays.sweep(area, self.layout, level)
             if missing:
                 raise RunError(
                     f"{self.path} cannot be finished: {missing} chunks of level {level} were never written"
@@ -274,16 +278,20 @@ class _OmeZarr:
             ),
             version=self.layout.version,
             name=self.path.name.split(".")[0],
-            levels=self.levels,
+            levels=[self._area().name(level) for level in range(self.levels)],
             windows=self._windows(),
             run=None if self.record is None else {**asdict(self.record), **self.found},
             tiles=self._counts(),
         )
 
     def _counts(self) -> dict[str, int]:
-        """Tiles there are, and how often one was stored: more where runs were killed with tiles in flight."""
-        stored = [mark[1:] for mark in self._journal().marks() if mark[0] == 0]
-        return {"of": len(set(stored)), "stored": len(stored)}
+        """Tiles there are, how often one was stored, and requests to servers that had to be repeated.
+
+        More are stored than there are where runs were killed with tiles in flight.
+        """
+        journal = self._journal()
+        stored = [mark[1:] for mark in journal.marks() if mark[0] == 0]
+        return {"of": len(set(stored)), "stored": len(stored), "requests_repeated": journal.repeats()}
 
     def _windows(self) -> list[dict[str, float]]:
         """Range to show, from chunks spread evenly over the coarsest level: memory stays bounded."""
@@ -316,13 +324,16 @@ class _OmeZarr:
     def _array(self, level: int) -> Any:
         with self._opening:
             if level not in self._arrays:
-                self._arrays[level] = arrays.open_level(self._open_root() / "image.zarr", self.layout, level)
+                self._arrays[level] = arrays.open_level(self._area(), self.layout, level)
             return self._arrays[level]
 
     def _journal(self) -> Journal:
         return Journal(self._open_root() / "done")
 
-    def _open_root(self) -> Path:
+    def _area(self) -> Area:
+        return self.output.area(self._open_root(), self._tag)  # type: ignore[no-any-return]
+
+    def _open_root(self) -> AnyPath:
         if self._root is None:
             raise InputError(f"{self.path} is not open for writing: call open() first")
         return self._root

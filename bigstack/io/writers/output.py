@@ -9,8 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bigstack.errors import InputError, OutputExistsError, RunError
+from bigstack.io.places import place_of, remove
+from bigstack.io.remote import RemotePath
+from bigstack.io.writers.area import Area
 from bigstack.io.writers.lock import OutputLock
 from bigstack.io.writers.spec import human
 
@@ -61,7 +65,7 @@ class Output:
         """Lock the output for this process; another's lock may be waited for, in seconds."""
         lock = OutputLock(self.path)
         with self.writing(0):
-            _acquire(lock, wait)
+            acquire(lock, wait)
         self._lock = lock
         try:
             self.check()
@@ -74,6 +78,14 @@ class Output:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def area(self, root: Path, tag: str) -> Area:
+        """Where the arrays of a run are, whose own folder is `root`: there, until they are moved."""
+        return Area(root / "image.zarr", root / "image.zarr", tag)
+
+    def new_tag(self) -> str:
+        """What a run that begins adds to names of arrays: nothing, as its folder is its own."""
+        return ""
 
     def clear(self) -> None:
         """Remove what an earlier run left unfinished."""
@@ -125,7 +137,28 @@ class Output:
         )
 
 
-def _acquire(lock: OutputLock, wait: float) -> None:
+def output_at(path: str | os.PathLike[str] | RemotePath, *, overwrite: bool, folder: bool) -> Any:
+    """The `Output`, or `RemoteOutput`, of a name.
+
+    Raises
+    ------
+    InputError
+        For something else than a Zarr in an object store, and for HTTP, which is read only.
+    """
+    place = place_of(path)
+    if not isinstance(place, RemotePath):
+        return Output(place, overwrite=overwrite, folder=folder)
+    from bigstack.io.writers.remote_output import RemoteOutput
+
+    if not folder:
+        raise InputError(
+            f"{place}: only OME-Zarr is written to a store; name it .ome.zarr, or write it to a disk"
+        )
+    return RemoteOutput(place, overwrite=overwrite)
+
+
+def acquire(lock: OutputLock, wait: float) -> None:
+    """Take a lock; another's may be waited for, in seconds."""
     until = time.monotonic() + wait
     while True:
         try:
@@ -134,29 +167,6 @@ def _acquire(lock: OutputLock, wait: float) -> None:
             if time.monotonic() >= until:
                 raise
         time.sleep(0.1)
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there.
-
-    After an error, writes of other chunks may still be under way and put files into a folder that is being
-    emptied; then it is tried again.
-    """
-    if not path.is_dir() or path.is_symlink():
-        path.unlink(missing_ok=True)
-        return
-    for pause in (0.01, 0.03, 0.1, 0.3, 1.0, None):
-        try:
-            shutil.rmtree(path)
-        except FileNotFoundError:
-            if not path.exists():
-                return
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or pause is None:
-                raise
-        else:
-            return
-        time.sleep(pause or 0)
 
 
 def _is_zarr(path: Path) -> bool:

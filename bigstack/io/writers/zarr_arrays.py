@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from bigstack.errors import InputError
 from bigstack.geometry import Tile, tiles_of
+from bigstack.io.places import AnyPath, files_in
+from bigstack.io.writers.area import Area
 from bigstack.io.writers.ome_metadata import axes_of
 from bigstack.io.writers.spec import AnySpec, StackSpec
 
@@ -135,14 +134,14 @@ class Layout:
         }
 
 
-def create(folder: Path, layout: Layout) -> None:
+def create(area: Area, layout: Layout) -> None:
     """Make the empty arrays; without the group's metadata they are no OME-Zarr yet."""
     import zarr
 
     v2 = layout.version == "0.4"
     for level in range(layout.count):
         zarr.create_array(
-            folder / str(level),
+            area.level(level),
             shape=layout.shape(level),
             chunks=layout.chunks(level),
             shards=layout.shards(level),
@@ -156,7 +155,7 @@ def create(folder: Path, layout: Layout) -> None:
         )
 
 
-def open_level(folder: Path, layout: Layout, level: int) -> Any:
+def open_level(area: Area, layout: Layout, level: int) -> Any:
     """Open the array of a level for reading and writing.
 
     Every chunk is written, also those that are all zero: comparing costs more than storing, and the file is
@@ -165,18 +164,18 @@ def open_level(folder: Path, layout: Layout, level: int) -> Any:
     import zarr
 
     v2 = layout.version == "0.4"
-    array = zarr.open_array(folder / str(level), mode="r+", zarr_format=2 if v2 else 3)
+    array = zarr.open_array(area.level(level), mode="r+", zarr_format=2 if v2 else 3)
     # zarr 3.1 ignores a `config` given to open_array when the array exists.
     return array.with_config({"write_empty_chunks": True})
 
 
-def write_group(folder: Path, layout: Layout, attributes: dict[str, Any]) -> None:
-    """Write the metadata that makes the folder an OME-Zarr."""
+def write_group(area: Area, layout: Layout, attributes: dict[str, Any]) -> None:
+    """Write the metadata that makes the arrays an OME-Zarr."""
     import zarr
 
     # Overwriting the group's metadata, left by a run killed right here, leaves the arrays alone: `open_group`
     # with mode "a" only adds.
-    group = zarr.open_group(folder, mode="a", zarr_format=2 if layout.version == "0.4" else 3)
+    group = zarr.open_group(area.group(), mode="a", zarr_format=2 if layout.version == "0.4" else 3)
     group.attrs.put(attributes)
 
 
@@ -201,19 +200,20 @@ def _grid(layout: Layout, level: int) -> tuple[int, ...]:
     return tuple(-(-size // step) for size, step in zip(layout.shape(level), unit, strict=True))
 
 
-def _chunk_root(folder: Path, layout: Layout, level: int) -> Path:
-    return folder / str(level) if layout.version == "0.4" else folder / str(level) / "c"
+def _chunk_root(area: Area, layout: Layout, level: int) -> AnyPath:
+    folder = area.chunks / area.name(level)
+    return folder if layout.version == "0.4" else folder / "c"
 
 
 class Present:
     """Answers whether the files of a region are there, looking each folder up once."""
 
-    def __init__(self, folder: Path, layout: Layout, level: int) -> None:
-        self._root = _chunk_root(folder, layout, level)
+    def __init__(self, area: Area, layout: Layout, level: int) -> None:
+        self._root = _chunk_root(area, layout, level)
         self._layout = layout
         self._grid = _grid(layout, level)
         self._unit = (layout.shards(level) or layout.chunks(level))[-2:]
-        self._rows: dict[Path, frozenset[str]] = {}
+        self._rows: dict[AnyPath, frozenset[str]] = {}
 
     def all(self, z: int, region: tuple[int, int, int, int]) -> bool:
         """Say whether every file of the region y0, y1, x0, x1 of frame `z` is there and not empty."""
@@ -230,30 +230,19 @@ class Present:
     def _row(self, at: tuple[int, ...]) -> frozenset[str]:
         folder = self._root.joinpath(*map(str, at))
         if folder not in self._rows:
-            self._rows[folder] = frozenset(_stored(folder))
+            self._rows[folder] = frozenset(files_in(folder))
         return self._rows[folder]
 
 
-def _stored(folder: Path) -> Iterator[str]:
-    """Names of files that hold something; a power cut may leave names of empty ones."""
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_file() and entry.stat().st_size:
-                    yield entry.name
-    except FileNotFoundError:
-        return
-
-
-def sweep(folder: Path, layout: Layout, level: int) -> int:
+def sweep(area: Area, layout: Layout, level: int) -> int:
     """Remove what killed writers left half-way and return how many files the level still misses."""
-    root = _chunk_root(folder, layout, level)
+    root = _chunk_root(area, layout, level)
     *outer, across = _grid(layout, level)
     missing = 0
     wanted = {str(i) for i in range(across)}
     for at in product(*(range(n) for n in outer)):
         row = root.joinpath(*map(str, at))
-        names = set(_stored(row))
+        names = set(files_in(row))
         for name in names - wanted:
             (row / name).unlink()
         missing += len(wanted - names)
