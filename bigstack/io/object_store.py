@@ -75,6 +75,7 @@ class _Repeats:
 
 REPEATS = _Repeats()
 _RANDOM = random.Random()
+_THREAD = threading.local()
 
 
 def request(bucket: Bucket, key: str, call: Callable[[Any], T]) -> T:
@@ -98,28 +99,52 @@ def request(bucket: Bucket, key: str, call: Callable[[Any], T]) -> T:
         except (obstore.exceptions.BaseError, OSError) as error:
             if isinstance(error, StoreError):
                 raise
-            if not left or not _passes(error):
+            if not left or _given_up() or not _passes(error):
                 raise _translated(bucket, key, error, TRIES - left) from error
         REPEATS.add()
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (TRIES - 1 - left))
-        time.sleep(pause * _RANDOM.uniform(0.75, 1.25))
+        _pause(pause * _RANDOM.uniform(0.75, 1.25))
     raise AssertionError("the last try either returns or raises")
+
+
+def _pause(seconds: float) -> None:
+    """Wait, unless nobody waits for the answer any more."""
+    if (unwanted := getattr(_THREAD, "unwanted", None)) is None:
+        time.sleep(seconds)
+    else:
+        unwanted.wait(seconds)
+
+
+def _given_up() -> bool:
+    unwanted = getattr(_THREAD, "unwanted", None)
+    return unwanted is not None and unwanted.is_set()
 
 
 def ahead(call: Callable[[U], T], items: Sequence[U], count: int) -> Iterator[T]:
     """``call(item)`` of each item, in order, of which `count` are under way at once in other threads."""
     threads = request_threads()
+    unwanted = threading.Event()
     waiting: deque[Future[T]] = deque()
     try:
         for item in items:
             if len(waiting) >= count:
                 yield waiting.popleft().result()
-            waiting.append(threads.submit(call, item))
+            waiting.append(threads.submit(_unless, unwanted, call, item))
         while waiting:
             yield waiting.popleft().result()
     finally:
+        unwanted.set()
         for left in waiting:
             left.cancel()
+
+
+def _unless(unwanted: threading.Event, call: Callable[[U], T], item: U) -> T:
+    """``call(item)``, whose requests are not repeated once the answer is unwanted."""
+    _THREAD.unwanted = unwanted
+    try:
+        return call(item)
+    finally:
+        _THREAD.unwanted = None
 
 
 @lru_cache(maxsize=1)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -47,33 +45,42 @@ class ZarrArray:
 
         A chunk at the array's border is as large as any other.
         """
-        return self.decode(self.fetch(where), where)
-
-    def fetch(self, where: tuple[int, ...]) -> bytes | None:
-        """The chunk as it is stored; None for one that was never written."""
-        with self._damage_told(where):
-            return self._fetched(where) if self.remote else self._bytes(where)
-
-    def decode(self, data: bytes | None, where: tuple[int, ...]) -> np.ndarray | None:
-        """Pixels of what `fetch` gave."""
-        if data is None:
-            return None
-        with self._damage_told(where):
-            codecs = [(name, json.loads(settings)) for name, settings in self.meta.codecs]
-            pixels = decode_chunk(data, codecs, self.meta.chunk, self.dtype, self.meta.order)
-            return pixels if self.dtype.isnative else pixels.astype(self.stored)
-
-    @contextmanager
-    def _damage_told(self, where: tuple[int, ...]) -> Iterator[None]:
         try:
-            yield
+            data = self._fetched(where) if self.remote else self._bytes(where)
+            return None if data is None else self._decoded(data)
         except (StackError, StoreError, MemoryError):
             raise
         except Exception as error:
-            raise StackError(
-                f"{self.path}: chunk {'/'.join(map(str, where))} is damaged ({error}); "
-                "restore the store from a copy"
-            ) from error
+            raise self._damage(where, error) from error
+
+    def fetch(self, where: tuple[int, ...]) -> bytes | None:
+        """The chunk as a server stores it; None for one that was never written."""
+        try:
+            return self._fetched(where)
+        except (StackError, StoreError):
+            raise
+        except Exception as error:
+            raise self._damage(where, error) from error
+
+    def decode(self, data: bytes | None, where: tuple[int, ...]) -> np.ndarray | None:
+        """Pixels of what `fetch` gave."""
+        try:
+            return None if data is None else self._decoded(data)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise self._damage(where, error) from error
+
+    def _decoded(self, data: bytes) -> np.ndarray:
+        codecs = [(name, json.loads(settings)) for name, settings in self.meta.codecs]
+        pixels = decode_chunk(data, codecs, self.meta.chunk, self.dtype, self.meta.order)
+        return pixels if self.dtype.isnative else pixels.astype(self.stored)
+
+    def _damage(self, where: tuple[int, ...], error: Exception) -> StackError:
+        return StackError(
+            f"{self.path}: chunk {'/'.join(map(str, where))} is damaged ({error}); "
+            "restore the store from a copy"
+        )
 
     def _bytes(self, where: tuple[int, ...]) -> bytes | None:
         if self.meta.shard is not None:

@@ -132,11 +132,11 @@ class ZarrSource(Source):
         From a server several are fetched at once, as each takes a moment to answer, a few ahead of the one
         that is wanted so that memory stays bounded.
         """
-        wheres = [self._where(frame, *place) for place in places]
         if not self.array.remote or self.depth > 1:
-            for where in wheres:
-                yield self._pixels(frame, self._chunk_at(where))
+            for place in places:
+                yield self._pixels(frame, self._chunk_at(self._where(frame, *place)))
             return
+        wheres = [self._where(frame, *place) for place in places]
         for where, data in zip(wheres, ahead(self.array.fetch, wheres, self._fetched_at_once), strict=True):
             yield self._pixels(frame, self.array.decode(data, where))
 

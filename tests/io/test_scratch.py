@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bigstack.errors import RunError
-from bigstack.io.scratch import Scratch
 from bigstack.io import places
+from bigstack.io.scratch import Scratch
 
 
 def test_pieces_come_back_as_they_were(tmp_path):

@@ -35,14 +35,14 @@ def test_convert_there_and_stack_from_there(bucket, bigstack, frames, fused, tmp
     assert_equal_files(download(f"{bucket}/out.ome.zarr", tmp_path / "out"), fused)
     assert {name.split("/")[0] for name in keys(bucket)} == {"in.ome.zarr", "out.ome.zarr"}
     own = attributes(f"{bucket}/out.ome.zarr")["bigstack"]
-    assert own["tiles"] == {"of": 9, "stored": 9, "requests_repeated": 0}
+    assert (own["tiles"]["of"], own["tiles"]["stored"]) == (9, 9)
     assert own["run"]["inputs"][0]["path"] == f"{bucket}/in.ome.zarr"
 
 
 def test_other_commands(bucket, bigstack, tmp_path):
     (tmp_path / "frames").mkdir()
     for z in range(3):
-        cv2.imwrite(str(tmp_path / "frames" / f"{z}.png"), texture((120, 150), z))
+        cv2.imwrite(str(tmp_path / "frames" / f"{z}.png"), cv2.blur(texture((120, 150)), (2 * z + 1, 1)))
     assert bigstack("convert", tmp_path / "frames", f"{bucket}/in.ome.zarr")[0] == 0
     runs = {
         "depth": ("-o", "{}/depth.ome.zarr", "--sigma-out", "{}/sigma.ome.zarr", "--align", "none", "-q"),
