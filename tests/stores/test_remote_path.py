@@ -82,7 +82,8 @@ def test_requests_are_repeated_and_counted(bucket, faulty):
     place = RemotePath(f"{bucket}/a")
     place.write_bytes(b"x")
     assert place.read_bytes() == b"x"
-    assert (REPEATS.take(), REPEATS.take()) == (4, 0)
+    assert REPEATS.take() >= 4  # a connection that was hung up on may be noticed late
+    assert REPEATS.take() == 0
 
 
 def test_the_pauses_grow_and_end(bucket, faulty, monkeypatch):
