@@ -13,7 +13,7 @@ from bigstack.kernels.depth.graph_cut import graph_cut
 from bigstack.kernels.depth.guided import guided_costs
 from bigstack.kernels.depth.measured import measured, texture_over
 from bigstack.kernels.depth.noise import noise_sigma
-from bigstack.kernels.depth.peak import spread_of, sub_frame
+from bigstack.kernels.depth.peak import SMOOTH, spread_of, sub_frame
 from bigstack.kernels.depth.recipe import Recipe
 from bigstack.kernels.depth.refined import WEIGHTS, Found, guide_of, lumas_of, refined
 from bigstack.kernels.depth.sgm import best_label, regularise
@@ -127,7 +127,9 @@ def between(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Depth between frames, the deviation that noise gives it, and how focus falls about it."""
     if recipe.peak == "mixed":
-        return sub_frame(label, evidence.energy, evidence.log, recipe.positions)
+        # Pixels of frames of half the size are twice as large.
+        smooth = SMOOTH if recipe.quality == "full" else SMOOTH / 1.5
+        return sub_frame(label, evidence.energy, evidence.log, recipe.positions, smooth=smooth)
     rest = spread_of(label, evidence.energy)
     if recipe.peak == "integer":
         return label.astype(np.float32), *rest

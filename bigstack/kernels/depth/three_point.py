@@ -58,14 +58,14 @@ def peak_of(
     return middle.astype(np.float32) + offset
 
 
-def bounds(end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bounds(end: np.ndarray, slack: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """Least and largest offset of the vertex from the middle frame.
 
-    Within half a frame of the label; where that is the first or the last frame (`end` -1 or 1), from half to
+    Within `slack` of the label; where that is the first or the last frame (`end` -1 or 1), from half to
     one frame beyond the middle, else a surface at the last frame would be a quarter off.
     """
-    low = np.where(end > 0, 0.5, np.where(end < 0, -1.0, -0.5)).astype(np.float32)
-    high = np.where(end > 0, 1.0, np.where(end < 0, -0.5, 0.5)).astype(np.float32)
+    low = np.where(end > 0, 0.5, np.where(end < 0, -1.0, -slack)).astype(np.float32)
+    high = np.where(end > 0, 1.0, np.where(end < 0, -0.5, slack)).astype(np.float32)
     return low, high
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import j1
 
-from bigstack.kernels.depth.peak import sub_frame
+from bigstack.kernels.depth.peak import stride_of, sub_frame
 from bigstack.kernels.depth.three_point import three_point
 
 
@@ -75,3 +75,34 @@ def test_spread_is_that_of_noisy_curves():
 def test_so_few_frames_have_nothing_between_them(frames):
     energy = np.ones((frames, 5, 5), np.float32)
     assert (sub_frame(np.full((5, 5), frames - 1), energy, energy)[0] == frames - 1).all()
+
+
+def test_frames_further_apart_tell_more_where_focus_falls_slowly():
+    rng = np.random.default_rng(1)
+    truth = np.full((60, 60), 14.3)
+    slow = curves(truth, 30, 400.0, 3.5) * rng.gamma(60, 1 / 60, (30, 60, 60))
+    label = np.full((60, 60), 14)
+    assert stride_of(label, curves(truth, 30, 400.0, 1.0)) == 1
+    assert stride_of(label, curves(truth, 30, 400.0, 3.5)) == 4
+    found, spread, fall = sub_frame(label, slow.astype(np.float32), np.log(slow))
+    close, _, _ = sub_frame(
+        label, slow.astype(np.float32), np.log(slow), positions=tuple(float(z) for z in range(30))
+    )
+    assert np.std(found) < 0.5 * np.std(close)
+    assert abs(np.mean(found) - 14.3) < 0.05
+    np.testing.assert_allclose(np.median(fall), 1 / 3.5**2, rtol=0.3)
+    assert np.median(spread) < 0.3
+
+
+def test_a_label_on_the_wrong_side_of_the_middle_does_not_hold_the_depth():
+    energy = curves(np.full((20, 20), 3.4), 8, 1e6)
+    assert abs(sub_frame(np.full((20, 20), 4), energy, np.log(energy))[0] - 3.4).max() < 0.05
+
+
+@pytest.mark.parametrize("frames", [3, 4, 9])
+def test_no_frame_outside_the_stack_is_asked_for(frames):
+    energy = curves(np.tile(np.linspace(0, frames - 1, 60), (60, 1)), frames, 400.0, 3.5)
+    found = sub_frame(energy.argmax(axis=0), energy, np.log(energy))[0]
+    assert np.isfinite(found).all()
+    assert found.min() >= 0
+    assert found.max() <= frames - 1
