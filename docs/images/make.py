@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
         here = Path(temporary)
         depth, report = here / "depth.tif", here / "report.html"
         run("demo", "-o", here / "demo", "-q")
-        save(cv2.imread(str(here / "demo/comparison.png")), folder / "demo.jpg", 1600)
+        save(panels(here / "demo"), folder / "demo.jpg", 1600)
         known = ("--z", 250, "--pixel-size", 40, "--fused-out", here / "fused.tif", "--report", report, "-q")
         run("depth", here / "demo/frames", "-o", depth, *known)
         run("picture", depth, "-o", here / "relief.png", "--exaggeration", 1, "-q")
@@ -52,6 +52,24 @@ def save(picture: np.ndarray, path: Path, width: int) -> None:
         raise ValueError(f"{path} would have {coded.size} bytes, more than {LARGEST}")
     path.write_bytes(coded.tobytes())
     print(f"wrote {path}, {width} x {height}, {coded.size / 1000:.0f} kB")
+
+
+def panels(demo: Path) -> np.ndarray:
+    """A part of one frame, of the fused image and of the depth map, side by side under their names."""
+    depth = cv2.imread(str(demo / "depth.tif"), cv2.IMREAD_UNCHANGED)
+    shades = cv2.normalize(depth, None, 255, 0, cv2.NORM_MINMAX, cv2.CV_8U)
+    pictures = {
+        "one of 12 frames": cv2.imread(str(demo / "frames/frame_07.png")),
+        "all of them, fused": cv2.imread(str(demo / "fused.png")),
+        "depth": cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS),
+    }
+    parts = []
+    for name, picture in pictures.items():
+        part = picture[30:610, 60:760]
+        title = np.full((56, part.shape[1], 3), 255, np.uint8)
+        cv2.putText(title, name, (4, 40), cv2.FONT_HERSHEY_SIMPLEX, 1.2, (60, 60, 60), 2, cv2.LINE_AA)
+        parts += [np.vstack([title, part]), np.full((part.shape[0] + 56, 12, 3), 255, np.uint8)]
+    return np.hstack(parts[:-1])
 
 
 def trimmed(picture: np.ndarray, margin: int = 24) -> np.ndarray:
