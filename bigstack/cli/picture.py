@@ -33,9 +33,9 @@ OWN = ("colormap", "bits", "low", "high", "azimuth", "altitude", "exaggeration",
 
 
 @click.command()
-@click.argument("depth", type=options.PATH)
+@click.argument("depth", type=options.PLACE)
 @click.option(
-    "-o", "--output", type=options.PATH, required=True, help="Picture: .png, .tif, .jpg, .ome.zarr."
+    "-o", "--output", type=options.PLACE, required=True, help="Picture: .png, .tif, .jpg, .ome.zarr."
 )
 @click.option(
     "--kind", type=click.Choice(choices(PictureKind)), default="relief", show_default=True,

@@ -33,7 +33,7 @@ class Setting(click.ParamType):
 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--input", "inputs", type=options.PATH, multiple=True, help="Other input than the job's.")
+@click.option("--input", "inputs", type=options.PLACE, multiple=True, help="Other input than the job's.")
 @click.option("-o", "--output", type=options.PATH, help="Other folder for the results than the job's.")
 @click.option("--split", help='Many stacks: "folders", a gap in capture times (30s, 2min), or frames each.')
 @click.option("--from", "start", help="Make this step and all after it anew.")

@@ -15,7 +15,7 @@ _PIXEL_SIZE = click.option(
 _UNIT = click.option(
     "--unit", help="What the map's values are in, such as micrometer, mm [what the map says]."
 )
-_VALID = click.option("--valid", type=options.PATH, help="Mask: leave pixels out where it is 0.")
+_VALID = click.option("--valid", type=options.PLACE, help="Mask: leave pixels out where it is 0.")
 
 calibration_options = options.combined(
     _PIXEL_SIZE,
@@ -40,9 +40,9 @@ def given(values: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("depth", type=options.PATH)
+@click.argument("depth", type=options.PLACE)
 @click.option("-o", "--output", type=options.PATH, required=True, help="Mesh: .ply, .obj, .stl, .glb, .gltf.")
-@click.option("--texture", type=options.PATH, help="Image fused with that depth, the picture on the mesh.")
+@click.option("--texture", type=options.PLACE, help="Image fused with that depth, the picture on the mesh.")
 @click.option(
     "--triangles", type=click.IntRange(2), default=200_000, show_default=True, help="How many at most."
 )

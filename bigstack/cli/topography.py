@@ -28,7 +28,7 @@ class Several(options.Numbers):
 
 
 @click.command()
-@click.argument("depth", type=options.PATH)
+@click.argument("depth", type=options.PLACE)
 @click.option("-o", "--output", type=options.PATH, help="JSON to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
@@ -73,7 +73,7 @@ def roughness(depth: Path, output: Path | None, as_json: bool, **values: Any) ->
 
 
 @click.command()
-@click.argument("depth", type=options.PATH)
+@click.argument("depth", type=options.PLACE)
 @click.option("--from", "start", type=Several(2, "x,y"), required=True, help="Start: x,y in pixels.")
 @click.option("--to", "stop", type=Several(2, "x,y"), required=True, help="End: x,y in pixels.")
 @click.option("-o", "--output", type=options.PATH, help="Table (.csv, .json) or plot (.png, .pdf, .svg).")

@@ -58,7 +58,10 @@ class InputRecord:
 
     @classmethod
     def _of_remote(cls, place: RemotePath, *, digest: bool) -> InputRecord:
-        """Look at all objects below; where a server gives no list, at what describes the Zarr."""
+        """Look at all objects below; where a server gives no list, at what describes the Zarr.
+
+        The server's own marks stand for the content, which would have to be fetched.
+        """
         if place.bucket.read_only:
             names = [name for name in DESCRIPTIONS if (place / name).is_file()]
             found = {name: (place / name).stat() for name in names}
@@ -67,9 +70,8 @@ class InputRecord:
         if not found:
             raise StackError(f"cannot read {place}: there is nothing")
         code = hashlib.sha256()
-        for name in found if digest else ():
-            code.update(name.encode() + b"\0")
-            code.update(hashlib.sha256((place / name).read_bytes()).digest())
+        for name, facts in found.items():
+            code.update(f"{name}\0{facts.st_size}\0{facts.tag or facts.st_mtime_ns}\0".encode())
         return cls(
             str(place),
             sum(facts.st_size for facts in found.values()),

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.errors import InputError, StackError
+from bigstack.io.places import AnyPath, place_of
+from bigstack.io.remote import RemotePath, is_address
 from bigstack.jobs.flow import Given, frames_of
 from bigstack.jobs.recipe import Job
 
@@ -26,16 +28,22 @@ def stacks_of(job: Job) -> list[Given]:
         For a way to split that there is not.
     """
     given, split = job.input["path"], job.input.get("split")
-    paths: Any = [job.path(path) for path in given] if isinstance(given, list) else job.path(given)
+    paths: Any = [job.path(path) for path in given] if isinstance(given, list) else _place(job, given)
     name = job.input.get("name") or _name_of(paths)
     if split is None:
         return [Given(name, paths)]
+    if isinstance(paths, RemotePath):
+        raise InputError(f"{paths} is one Zarr store and cannot be split; leave split away")
     way = split_of(split)
     if way == FOLDERS:
         return _folders(paths, job.path(job.output.get("folder", ".")))
     groups = _groups(_frames(paths), way)
     digits = max(3, len(str(len(groups))))
     return [Given(f"{name}-{n:0{digits}d}", group, n) for n, group in enumerate(groups, 1)]
+
+
+def _place(job: Job, path: str) -> AnyPath:
+    return place_of(path) if is_address(path) else job.path(path)
 
 
 def split_of(text: str | int) -> str | int | float:
@@ -65,10 +73,12 @@ def _name_of(paths: Any) -> str:
         return paths[0].parent.name if len(paths) > 1 else _name_of(paths[0])
     if any(mark in paths.name for mark in "*?["):
         return paths.parent.name or "stack"
+    if isinstance(paths, RemotePath):
+        return _folder_name(paths)
     return paths.name.split(".")[0] or paths.name if not paths.is_dir() else _folder_name(paths)
 
 
-def _folder_name(path: Path) -> str:
+def _folder_name(path: AnyPath) -> str:
     return path.name.removesuffix(".zarr").removesuffix(".ome") or "stack"
 
 

@@ -242,9 +242,10 @@ class Flow:
 def frames_of(paths: Any) -> Any:
     """The frames that a folder or a pattern means now, as a list; anything else as it is."""
     from bigstack.io.find import frames_in, is_pattern, matching
+    from bigstack.io.remote import RemotePath
     from bigstack.io.zarr_open import is_zarr
 
-    if isinstance(paths, list):
+    if isinstance(paths, list | RemotePath):
         return paths
     if is_pattern(paths):
         return matching(paths)

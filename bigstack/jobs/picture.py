@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bigstack.errors import choose
@@ -27,11 +26,11 @@ class PictureJob:
     """Everything `bigstack picture` can be told; see its help for what each means."""
 
     source: AnyPath
-    output: Path
+    output: AnyPath
     kind: PictureKind = "relief"
     options: dict[str, Any] = field(default_factory=dict)
     """Those of `bigstack.colorize` and `bigstack.hillshade`."""
-    valid: Path | None = None
+    valid: AnyPath | None = None
     unit: str | None = None
     workers: int | None = None
     overwrite: bool = False
@@ -41,7 +40,7 @@ class PictureJob:
 class PictureResult:
     """What a run wrote."""
 
-    written: list[Path]
+    written: list[AnyPath]
     shape: tuple[int, ...]
     seconds: float
 

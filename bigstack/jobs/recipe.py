@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bigstack.errors import InputError, StackError, choose
+from bigstack.io.remote import is_address
 
 if TYPE_CHECKING:
     from bigstack.jobs.run import JobResult
@@ -279,7 +280,15 @@ class Job:
         return replace(self, steps=(*self.steps[:number], changed, *self.steps[number + 1 :]))
 
     def path(self, value: str | os.PathLike[str]) -> Path:
-        """A path of the job, absolute."""
+        """A path of the job, absolute.
+
+        Raises
+        ------
+        InputError
+            For an address.
+        """
+        if is_address(value):
+            raise InputError(f"{value!r} is an address; of a job, only its input can be in a store")
         return (self.base / Path(value).expanduser()).absolute()
 
     def check(self) -> None:

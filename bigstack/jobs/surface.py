@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bigstack.io.meshes import check_mesh_path, write_mesh_files
+from bigstack.io.places import AnyPath
 from bigstack.kernels.mesh.value import Mesh
 
 
@@ -16,10 +17,10 @@ from bigstack.kernels.mesh.value import Mesh
 class SurfaceJob:
     """Everything `bigstack surface` can be told; see its help for what each means."""
 
-    depth: Path
+    depth: AnyPath
     output: Path
-    texture: Path | None = None
-    valid: Path | None = None
+    texture: AnyPath | None = None
+    valid: AnyPath | None = None
     options: dict[str, Any] = field(default_factory=dict)
     """Options of `bigstack.surface`."""
     unit: str | None = None

@@ -10,6 +10,7 @@ from typing import Any
 
 from bigstack.errors import FormatError
 from bigstack.geometry.roughness import Roughness
+from bigstack.io.places import AnyPath
 from bigstack.io.writers.output import Output
 from bigstack.io.writers.text import write_text
 
@@ -20,13 +21,13 @@ TABLES = (".csv", ".json")
 class MapJob:
     """What every measure of a depth map can be told."""
 
-    depth: Path
+    depth: AnyPath
     output: Path | None = None
     """File to write: JSON, or for a profile CSV too; pictures are drawn by others."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the function of that name."""
     unit: str | None = None
-    valid: Path | None = None
+    valid: AnyPath | None = None
     overwrite: bool = False
 
 

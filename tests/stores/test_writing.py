@@ -55,7 +55,9 @@ def test_other_commands(bucket, bigstack, tmp_path):
                 command, f"{bucket}/in.ome.zarr", *(word.format(place) for word in words)
             )
             assert code == 0, said
-    for name in ("depth", "sigma", "aligned", "focus"):
+    for place in (bucket, tmp_path):
+        assert bigstack("picture", f"{place}/depth.ome.zarr", "-o", f"{place}/picture.ome.zarr")[0] == 0
+    for name in ("depth", "sigma", "aligned", "focus", "picture"):
         found = download(f"{bucket}/{name}.ome.zarr", tmp_path / f"{name}-there")
         assert_equal_files(found, tmp_path / f"{name}.ome.zarr")
 
@@ -169,6 +171,27 @@ def test_from_python(bucket):
         write_image(texture((4, 4)), f"{bucket}/o.png")
     write_image(texture((4, 4)), f"{bucket}/o.ome.zarr")
     np.testing.assert_array_equal(open_stack(f"{bucket}/o.ome.zarr")[0, ..., 0], texture((4, 4)))
+
+
+def test_jobs_read_from_a_store(bucket, tmp_path, bigstack):
+    for z in range(3):
+        cv2.imwrite(str(tmp_path / f"{z}.png"), texture((60, 70), z))
+    assert bigstack("convert", *sorted(tmp_path.glob("*.png")), f"{bucket}/in.ome.zarr", "-q")[0] == 0
+    job = tmp_path / "job.toml"
+    text = f'[input]\npath = "{bucket}/in.ome.zarr"\n[output]\nfolder = "out"\n[[steps]]\ndo = "fuse"\n'
+    job.write_text(text)
+    said = [bigstack("run", job) for _ in range(2)]
+    assert [code for code, _, _ in said] == [0, 0]
+    assert "1 results are up to date" in said[1][1]
+    record = json.loads((tmp_path / "out" / "in-fuse.tif.bigstack.json").read_text())
+    assert record["inputs"][0]["path"] == f"{bucket}/in.ome.zarr"
+    RemotePath(f"{bucket}/in.ome.zarr/0/c/0/0/0/0").write_bytes(b"changed")
+    assert bigstack("run", job, "--dry-run")[1].count("to do") >= 1
+    job.write_text(text.replace('"out"', f'"{bucket}/out"'))
+    code, _, error = bigstack("run", job)
+    assert code == 2
+    assert "only its input can be in a store" in error
+    assert not list(tmp_path.glob("s3*"))
 
 
 def test_pieces_between_passes_lie_in_the_store(bucket):
