@@ -46,6 +46,10 @@ class AccessError(StoreError):
     """A store on a network that refuses."""
 
 
+class UnknownRequestError(StoreError):
+    """A store on a network that does not know what it is asked for."""
+
+
 def choose(name: str, valid: Iterable[str], what: str) -> str:
     """Return `name` if it is one of `valid`, else raise an `InputError` with the closest match.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from bigstack.errors import AccessError, InputError, StoreError
+from bigstack.errors import AccessError, InputError, StoreError, UnknownRequestError
 from bigstack.io.credentials import profile_settings
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 """Seconds before a request is sent again; each pause is about twice the one before: some 15 s in all."""
 STATUS = re.compile(r"status code: (\d{3})")
+UNKNOWN = 501
+"""Status of what a server does not know how to do."""
 PASSING = ("RequestTimeout", "SlowDown", "Throttling", "OperationAborted")
 """What S3 says in codes below 500 although the same request may succeed."""
 SECONDS = {"timeout": "300s", "connect_timeout": "10s"}
@@ -167,7 +169,10 @@ def _passes(error: Exception) -> bool:
     if any(code in text for code in PASSING):
         return True
     found = STATUS.search(text)
-    return found is None or int(found[1]) >= 500 or int(found[1]) in (408, 429)
+    if found is None:
+        return True
+    status = int(found[1])
+    return (status >= 500 and status != UNKNOWN) or status in (408, 429)
 
 
 def _without_credentials(text: str) -> bool:
@@ -201,6 +206,8 @@ def _translated(bucket: Bucket, key: str, error: Exception, tries: int) -> OSErr
         )
     if status in (301, 307, 400) and "region" in text.lower():
         return StoreError(f"{where}: the bucket is in another region; set AWS_REGION ({_reason(text)})")
+    if status == UNKNOWN:
+        return UnknownRequestError(f"{where}: the server cannot do this ({_reason(text)})")
     again = f" after {tries} tries" if tries > 1 else ""
     return StoreError(f"{where}: no answer that can be used{again}{_endpoint(bucket)}: {_reason(text)}")
 

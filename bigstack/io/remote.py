@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import posixpath
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import IO, Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from bigstack.errors import AccessError, InputError, StoreError
+from bigstack.errors import AccessError, InputError, StoreError, UnknownRequestError
 from bigstack.io.object_store import Bucket, library, request
 
 SCHEMES = ("s3", "http", "https")
 PARALLEL_PARTS = 4
 """Parts of a large object that are sent at once, each 5 MB in memory."""
+SETTLE_SECONDS = 1.0
+"""How long others that write the same object at once may take, where a server knows no conditions."""
 PAGE = 1000
 """Objects that S3 lists, or deletes, by one request."""
 
@@ -249,8 +251,8 @@ class RemotePath:
     def create(self, data: bytes) -> bool:
         """Write an object unless there is one: of several at once, one alone gets True.
 
-        A put on condition, as S3, MinIO and Ceph know it. From a server that ignores the condition, reading
-        back what was written tells at least who was last.
+        A put on condition, as S3, MinIO and Ceph know it. From a server that does not, reading back what was
+        written tells at least who was last.
         """
         obstore = library()
 
@@ -259,8 +261,13 @@ class RemotePath:
             return False
         mine: Any = {"mode": "create", "use_multipart": False}
         # What exists may be our own, whose answer was lost.
-        with contextlib.suppress(FileExistsError):
+        try:
             request(self.bucket, self.key, lambda client: obstore.put(client, self.key, data, **mine))
+        except FileExistsError:
+            pass
+        except UnknownRequestError:
+            self.write_bytes(data)
+            time.sleep(SETTLE_SECONDS)
         try:
             return self.read_bytes() == data
         except FileNotFoundError:
@@ -335,8 +342,8 @@ def _page(key: str, last: str | None, client: Any) -> list[Any]:
 
 def _facts(item: Any) -> Facts:
     changed = item.get("last_modified")
-    time = int(changed.timestamp()) * 10**9 if changed is not None else 0
-    return Facts(int(item["size"]), max(0, time), str(item.get("e_tag") or ""))
+    changed_at = int(changed.timestamp()) * 10**9 if changed is not None else 0
+    return Facts(int(item["size"]), max(0, changed_at), str(item.get("e_tag") or ""))
 
 
 def is_address(name: object) -> bool:

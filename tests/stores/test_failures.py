@@ -139,25 +139,44 @@ def small_disk(folder, size):
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_and_then_room(process, bigstack, frames, fused, tmp_path):
+def test_a_full_disk_and_then_room(process, bigstack, frames, tmp_path):
     disk = tmp_path / "disk"
-    out = disk / "o.ome.zarr"
-    words = ("stack", frames, "-o", out, *PLAIN)
-    with small_disk(disk, 6_500_000):
-        run = process(*words)
+    out, whole = disk / "o.ome.zarr", tmp_path / "whole.ome.zarr"
+    how = ("--method", "select", "--compression", "none", "--workers", "1", *PLAIN[:-1])
+    assert bigstack("stack", frames, "-o", whole, *how)[0] == 0
+    with small_disk(disk, 1_000_000):
+        run = process("stack", frames, "-o", out, *how)
         _, said = run.communicate(timeout=60)
         assert run.returncode == 1, said
-        assert "no space" in said
-        assert str(disk) in said
+        assert f"no space to write {out}" in said
         assert "Traceback" not in said
         assert not out.exists()
-        there = sum(path.read_text().count(" .") for path in disk.glob("*.partial/*/done/*.txt"))
+        marks = [path.read_text() for path in disk.glob("*.partial/*/done/*.txt")]
+        there = sum(line.startswith("0 ") for text in marks for line in text.splitlines())
+        assert 1 <= there <= 4
+        with pytest.raises(StackError):
+            open_stack(out)
         subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
-        code, said, error = bigstack(*[word for word in words if word != "-q"])
+        code, said, error = bigstack("stack", frames, "-o", out, *how)
         assert code == 0, error
-        assert_equal_files(out, fused)
+        assert f"{there} of 9 tiles were there from an earlier run" in said
+        assert_equal_files(out, whole)
         tiles = tiles_of(out / "zarr.json")
         assert [path.name for path in disk.iterdir()] == [out.name]
-    assert tiles["of"] == 9
-    assert 9 <= tiles["stored"] <= 11  # at most those in flight were computed again
-    assert there == 0 or "tiles were there from an earlier run" in said
+    assert (tiles["of"], tiles["stored"]) == (9, 9)
+
+
+def test_a_disk_full_of_pieces_between_passes(process, bigstack, frames, fused, tmp_path):
+    disk = tmp_path / "disk"
+    out = disk / "o.ome.zarr"
+    with small_disk(disk, 4_000_000):
+        run = process("stack", frames, "-o", out, *PLAIN)
+        _, said = run.communicate(timeout=60)
+        assert run.returncode == 1, said
+        assert "no space to keep pieces between two passes" in said
+        assert not out.exists()
+        assert list(disk.glob("o.ome.zarr.scratch/*"))
+        subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
+        assert bigstack("stack", frames, "-o", out, *PLAIN)[0] == 0
+        assert_equal_files(out, fused)
+        assert [path.name for path in disk.iterdir()] == [out.name]

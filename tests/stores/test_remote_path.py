@@ -112,6 +112,20 @@ def test_a_put_whose_answer_was_lost_is_its_own(bucket, faulty):
     assert not RemotePath(f"{bucket}/lock").create(b"you")
 
 
+def test_a_server_that_knows_no_conditions(bucket, faulty, monkeypatch):
+    monkeypatch.setattr(remote, "SETTLE_SECONDS", 0.2)
+    refused = []
+
+    def fail(number, method, path):
+        refused.extend([number] if method == "PUT" and len(refused) < 3 else [])
+        return 501 if refused and refused[-1] == number and len(refused) in (1, 3) else None
+
+    proxy = faulty(fail)
+    assert RemotePath(f"{bucket}/lock").create(b"me")
+    assert not RemotePath(f"{bucket}/lock").create(b"you")
+    assert proxy.failed == 1
+
+
 def test_nobody_there(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
