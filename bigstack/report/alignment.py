@@ -12,7 +12,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from bigstack.engine.register import measure_pair
+from bigstack.engine.frame_pairs import measure_pair
 from bigstack.engine.sources import as_source
 from bigstack.errors import InputError
 from bigstack.geometry.alignment import Alignment

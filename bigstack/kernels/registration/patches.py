@@ -98,17 +98,17 @@ def measure_patches(
                 for a, b, c, d in zip(*arrays, strict=True)
             ]
         )
-    band = _band_pass(first)
+    band = band_pass(first)
     inset = MARGIN - 1
     template = band[:, inset : inset + size + 2, inset : inset + size + 2]
-    window = _window(size)
-    template = _unit(template, window)
-    tall = _band_pass(second).reshape(-1, second.shape[2])
-    x, y = _mapped(first_origin + inset, size + 2, matrix)
+    window = window_of(size)
+    template = unit(template, window)
+    tall = band_pass(second).reshape(-1, second.shape[2])
+    x, y = mapped(first_origin + inset, size + 2, matrix)
     x -= second_origin[:, 0, None, None]
     y -= second_origin[:, 1, None, None] - (np.arange(len(first)) * second.shape[1])[:, None, None]
     offset, seen = _follow(template, tall, x.astype(np.float32), y.astype(np.float32), window, iterations)
-    information, blurred, correlation, grain = _trust(template, seen, window)
+    information, blurred, correlation, grain = trust(template, seen, window)
     followed = (np.abs(offset) < REACH).all(axis=1) & (correlation > 0.6)
     information[~followed] = 0
     centres = first_origin + MARGIN + (size - 1) / 2
@@ -128,20 +128,20 @@ def _follow(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Newton: how far (n, 2) the patches lie from where `x` and `y` sample, and what is seen there."""
     offset = np.zeros((len(template), 2))
-    slope = _gradient(template)
-    seen = _seen_at(tall, x, y, offset, window)
+    slope = gradient(template)
+    seen = seen_at(tall, x, y, offset, window)
     for _ in range(iterations):
-        gradient = (slope + _gradient(seen)) / 2
-        weighted = gradient * window
-        normal = np.einsum("anij,bnij->nab", weighted, gradient, optimize=True).astype(float)
+        ways = (slope + gradient(seen)) / 2
+        weighted = ways * window
+        normal = np.einsum("anij,bnij->nab", weighted, ways, optimize=True).astype(float)
         error = (template - seen)[:, 1:-1, 1:-1]
         right = np.einsum("anij,nij->na", weighted, error, optimize=True).astype(float)
-        offset += _limited(_solve2(normal, right))
-        seen = _seen_at(tall, x, y, offset, window)
+        offset += limited(_solve2(normal, right))
+        seen = seen_at(tall, x, y, offset, window)
     return offset, seen
 
 
-def _seen_at(
+def seen_at(
     tall: np.ndarray, x: np.ndarray, y: np.ndarray, offset: np.ndarray, window: np.ndarray
 ) -> np.ndarray:
     """Patches (n, side, side) of unit energy at places shifted by `offset`."""
@@ -150,10 +150,10 @@ def _seen_at(
     # Not cubic: OpenCV's kernel (a = -0.75) does not reproduce a slope, and moves structure by up to
     # 0.04 px towards whole pixels. Linear does 0.004; what it blurs, the normalisation evens out.
     seen = cv2.remap(tall, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _unit(np.asarray(seen).reshape(x.shape), window)
+    return unit(np.asarray(seen).reshape(x.shape), window)
 
 
-def _trust(
+def trust(
     template: np.ndarray, seen: np.ndarray, window: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Information, error by blur, correlation and grain of aligned patches.
@@ -161,7 +161,7 @@ def _trust(
     Both come from products of one frame with the other, in which the noise of the two does not meet itself:
     the squared gradient of a patch that holds nothing but noise looks like excellent texture.
     """
-    slope, slope_seen = _gradient(template), _gradient(seen)
+    slope, slope_seen = gradient(template), gradient(seen)
     first, second = template[:, 1:-1, 1:-1], seen[:, 1:-1, 1:-1]
     correlation = np.einsum("ij,nij,nij->n", window, first, second).astype(float)
     noise = np.einsum("ij,nij->n", window, (first - second) ** 2).astype(float)
@@ -189,6 +189,25 @@ def doubted(found: Displacements, share: np.ndarray) -> Displacements:
     return replace(found, information=information, common=found.common / share, share=share)
 
 
+def followed(found: Displacements) -> Displacements:
+    """The patches that were found."""
+    sure = np.trace(found.information, axis1=1, axis2=2) > 0
+    return Displacements(**{field.name: getattr(found, field.name)[sure] for field in fields(Displacements)})
+
+
+def enlarged(found: Displacements, level: int) -> Displacements:
+    """The same in pixels of the full frame, from those of the frame reduced by `level`."""
+    shift = (level - 1) / 2
+    return replace(
+        found,
+        first=found.first * level + shift,
+        second=found.second * level + shift,
+        information=found.information / level**2,
+        common=found.common * level,
+        grain=found.grain * level,
+    )
+
+
 def unresolved(found: Displacements) -> Displacements:
     """The same without patches that hold nothing as fine as this level could show.
 
@@ -205,14 +224,14 @@ def _positive(matrices: np.ndarray) -> np.ndarray:
     return (vectors * np.maximum(values, 0)[:, None, :]) @ vectors.transpose(0, 2, 1)
 
 
-def _window(size: int) -> np.ndarray:
+def window_of(size: int) -> np.ndarray:
     """Weights of a patch's pixels, falling to nothing at its edge, with sum 1."""
     ramp = np.hanning(size + 2)[1:-1]
     window = np.sqrt(np.outer(ramp, ramp))
     return (window / window.sum()).astype(np.float32)
 
 
-def _band_pass(windows: np.ndarray) -> np.ndarray:
+def band_pass(windows: np.ndarray) -> np.ndarray:
     """Difference of two Gaussians of every window; the first MARGIN pixels are not to be used."""
     tall = np.ascontiguousarray(windows, dtype=np.float32).reshape(-1, windows.shape[2])
     fine = cv2.GaussianBlur(tall, (0, 0), _FINE)
@@ -220,7 +239,7 @@ def _band_pass(windows: np.ndarray) -> np.ndarray:
     return (fine - box).reshape(windows.shape)
 
 
-def _unit(patches: np.ndarray, window: np.ndarray) -> np.ndarray:
+def unit(patches: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Zero weighted mean and unit weighted energy; a patch without any contrast becomes zero."""
     inner = patches[:, 1:-1, 1:-1]
     mean = np.einsum("ij,nij->n", window, inner, optimize=True)
@@ -229,14 +248,14 @@ def _unit(patches: np.ndarray, window: np.ndarray) -> np.ndarray:
     return (patches - mean[:, None, None]) * scale[:, None, None].astype(np.float32)
 
 
-def _gradient(patches: np.ndarray) -> np.ndarray:
+def gradient(patches: np.ndarray) -> np.ndarray:
     """Central differences (2, n, y, x) in x, then in y."""
     across = (patches[:, 1:-1, 2:] - patches[:, 1:-1, :-2]) / 2
     down = (patches[:, 2:, 1:-1] - patches[:, :-2, 1:-1]) / 2
     return np.stack([across, down])
 
 
-def _mapped(origin: np.ndarray, side: int, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mapped(origin: np.ndarray, side: int, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the pixels of the patches lie in the second frame, x and y (n, side, side)."""
     axis = np.arange(side, dtype=float)
     x = origin[:, 0, None, None] + axis[None, None, :]
@@ -254,6 +273,7 @@ def _solve2(normal: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.linalg.solve(normal + pull[:, None, None] * np.eye(2), right[..., None])[..., 0]
 
 
-def _limited(move: np.ndarray) -> np.ndarray:
+def limited(move: np.ndarray) -> np.ndarray:
+    """Steps (n, 2) of at most a pixel and a half."""
     length = np.hypot(*move.T)
     return move * np.minimum(1, 1.5 / np.maximum(length, 1e-9))[:, None]

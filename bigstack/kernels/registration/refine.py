@@ -7,8 +7,6 @@ with the blur.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import numpy as np
 
 from bigstack.kernels.registration.coarse import PairFit, PairOptions, shift_pair, unmatched
@@ -19,6 +17,8 @@ from bigstack.kernels.registration.patches import (
     REACH,
     Displacements,
     doubted,
+    enlarged,
+    followed,
     joined,
     measure_patches,
     unresolved,
@@ -76,15 +76,7 @@ def _measured(
     if focus is not None:
         share = at_blocks(focus, found.first, block)[0]
     found = doubted(found, share)
-    shift = (level - 1) / 2
-    return replace(
-        found,
-        first=found.first * level + shift,
-        second=found.second * level + shift,
-        information=found.information / level**2,
-        common=found.common * level,
-        grain=found.grain * level,
-    )
+    return enlarged(found, level)
 
 
 def patch_size(shape: tuple[int, int], size: int) -> int | None:
@@ -151,7 +143,7 @@ def fine_pair(first: View, second: View, near: np.ndarray, options: PairOptions)
         if measured is None:
             continue
         seen.append(measured)
-        together = _found(seen)
+        together = followed(joined(seen))
         if 2 * len(together.first) < len(options.motions) + 4:
             continue
         fit = fit_transform(
@@ -182,13 +174,6 @@ def fine_pair(first: View, second: View, near: np.ndarray, options: PairOptions)
         together.information[inliers],
         together.share[inliers],
     )
-
-
-def _found(seen: list[Displacements]) -> Displacements:
-    """Patches of several levels that were found."""
-    every = joined(seen)
-    found = np.trace(every.information, axis1=1, axis2=2) > 0
-    return Displacements(**{field.name: getattr(every, field.name)[found] for field in fields(Displacements)})
 
 
 def _agreed(measured: Displacements, matrix: np.ndarray, level: int) -> bool:
