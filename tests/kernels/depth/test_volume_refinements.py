@@ -51,7 +51,7 @@ def test_the_cut_does_something_on_truth():
         for refine in ((), ("graph_cut",), ("sgm",))
     }
     errors = {refine: np.sqrt(np.mean(np.square(depth - truth))) for refine, depth in found.items()}
-    assert errors[("graph_cut",)] < 0.95 * errors[()]
+    assert errors[("graph_cut",)] < 0.98 * errors[()]
     assert len(np.unique(np.rint(found[("graph_cut",)]))) > 4
 
 
