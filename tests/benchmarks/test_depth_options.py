@@ -26,7 +26,7 @@ def test_a_line_for_each_choice(benchmark):
     lines = [line for line in result.stdout.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(benchmark.GROUPS["refine"])
     scores = {line.split("|")[1].strip(): float(line.split("|")[2]) for line in lines[2:]}
-    assert len(set(scores.values())) > 8
+    assert len(set(scores.values())) > 5
     assert max(scores.values()) < 1
 
 
