@@ -3,6 +3,7 @@
 python benchmarks/depth.py                                   all scenes, one seed
 python benchmarks/depth.py --scenes steps,hairs --first-seed 7 --seeds 2
 python benchmarks/depth.py --block 256                       and what canonical blocks of 256 px change
+python benchmarks/depth.py --scenes steps-dots --oracle      and what knowing the depth of all dots would give
 """
 
 from __future__ import annotations
@@ -91,6 +92,18 @@ def void(seed: int, size: tuple[int, int], noise: float) -> list[float]:
     return [100 * float(valid[:, :half].mean()), 100 * float(valid[:, half + REACH :].mean())]
 
 
+SEEN = 12
+"""Grey levels off the image's own that count as texture to the oracle."""
+
+
+def oracle(image: np.ndarray, depth: np.ndarray) -> float:
+    """RMS error of the true depth of all texture, and of the nearest texture where there is none."""
+    plain = np.median(image.reshape(-1, image.shape[-1]), axis=0)
+    texture = ndimage.binary_dilation(np.abs(image - plain).max(axis=-1) > SEEN, iterations=2)
+    at = ndimage.distance_transform_edt(~texture, return_distances=False, return_indices=True)
+    return float(np.sqrt(np.mean((depth[tuple(at)] - depth) ** 2)))
+
+
 def line(name: str, values: list[float]) -> str:
     cells = ("-".rjust(9) if np.isnan(v) else f"{v:9.3f}" for v in values)
     return name.ljust(16) + " ".join(cells)
@@ -102,8 +115,9 @@ def line(name: str, values: list[float]) -> str:
 @click.option("--first-seed", default=0, show_default=True, help="The first of them.")
 @click.option("--size", default="480x640", show_default=True, help="Height and width of the scenes.")
 @click.option("--block", type=int, help="Also compare with canonical blocks of this side.")
-def main(scenes: str, seeds: int, first_seed: int, size: str, block: int | None) -> None:
-    columns = [*COLUMNS, "seams %"] if block else list(COLUMNS)
+@click.option("--oracle", "known", is_flag=True, help="Also the RMSE of the nearest texture's true depth.")
+def main(scenes: str, seeds: int, first_seed: int, size: str, block: int | None, known: bool) -> None:
+    columns = [*COLUMNS, *(["seams %"] if block else []), *(["oracle"] if known else [])]
     click.echo(" " * 16 + " ".join(c.rjust(9) for c in columns))
     rows = []
     for name in pick_scenes(scenes):
@@ -115,7 +129,11 @@ def main(scenes: str, seeds: int, first_seed: int, size: str, block: int | None)
             whole = estimate(frames)
             took = 1e9 * (time.perf_counter() - start) / frames[..., 0].size
             row = [*judge(whole, made.truth.depth.values, made.truth.unobserved.values), took]
-            found.append([*row, seams(frames, whole, block)] if block else row)
+            if block:
+                row.append(seams(frames, whole, block))
+            if known:
+                row.append(oracle(made.truth.image.values, made.truth.depth.values))
+            found.append(row)
         rows.append(np.mean(found, axis=0))
         click.echo(line(name, list(rows[-1])))
     click.echo(line("mean", list(np.nanmean(rows, axis=0))))

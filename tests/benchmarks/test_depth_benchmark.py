@@ -22,7 +22,7 @@ def benchmark():
 
 
 def test_a_line_for_each_scene_and_their_mean(benchmark):
-    arguments = ["--scenes", "ramp,steps", "--size", "96x128", "--block", "64"]
+    arguments = ["--scenes", "ramp,steps", "--size", "96x128", "--block", "64", "--oracle"]
     result = CliRunner().invoke(benchmark.main, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     head, *lines = result.stdout.splitlines()
@@ -50,3 +50,9 @@ def test_valid_is_scored_where_there_is_texture_and_where_there_is_none(benchmar
     textured, nothing = benchmark.void(0, (96, 480), 2.0)
     assert textured > 99
     assert nothing < 10
+
+
+def test_the_oracle_errs_only_where_the_nearest_texture_is_of_another_depth(benchmark):
+    image, depth = np.zeros((9, 40, 3)), np.zeros((9, 40))
+    image[:, 0], image[:, 39], depth[:, 10:] = 200, 200, 3.0
+    assert benchmark.oracle(image, depth) == pytest.approx(3 * np.sqrt(10 / 40), abs=0.05)
