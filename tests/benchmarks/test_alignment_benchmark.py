@@ -77,6 +77,7 @@ def test_photographs(run, tmp_path):
     assert record["median px left"] < 0.1
     assert record["ECC px before"] > 1.5
     assert record["ECC px left"] < 0.1
+    assert record["ECC px left, shift and turn"] < 0.1
     assert record["px no similarity mends"] < 0.1
 
 
@@ -94,4 +95,5 @@ def test_the_measures_see_a_shift_that_is_there(benchmark):
     shifts = benchmark.block_shifts(stack)
     np.testing.assert_allclose(np.median(shifts[:, 3:], axis=0), (-2, -1), atol=0.05)
     assert benchmark.median(benchmark.unmended(shifts)) < 0.05
-    assert benchmark.ecc_shifts(stack)[0] == pytest.approx(np.hypot(1, 2), abs=0.05)
+    for motion in (cv2.MOTION_AFFINE, cv2.MOTION_EUCLIDEAN):
+        assert benchmark.ecc_shifts(stack, motion)[0] == pytest.approx(np.hypot(1, 2), abs=0.05)
