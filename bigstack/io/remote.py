@@ -358,10 +358,11 @@ def is_address(name: object) -> bool:
 
 
 def temporary_copy(place: RemotePath) -> Any:
-    """A file of this machine with the content of an object; it is gone once it is closed."""
-    file = tempfile.NamedTemporaryFile(prefix="bigstack-", suffix=f"-{place.name}")
+    """An open file of this machine with the content of an object; without a name, gone once it is closed."""
+    file = tempfile.TemporaryFile(prefix="bigstack-")
     try:
         place.download(file)
+        file.seek(0)
     except BaseException:
         file.close()
         raise

@@ -45,12 +45,18 @@ class RemoteParked(Parked):
 
     def load(self, name: str) -> Any:
         """The array, or list of arrays, that was parked as `name`."""
-        # The pages of a mapped file are not the process's; the system keeps them after its name is gone.
         if name in self.singles:
             with temporary_copy(self.place / f"{name}.npy") as file:
-                return np.load(file.name, mmap_mode="r")
-        with temporary_copy(self.place / f"{name}.npz") as file, np.load(file.name) as arrays:
+                return _mapped(file)
+        with temporary_copy(self.place / f"{name}.npz") as file, np.load(file) as arrays:
             return [arrays[key] for key in sorted(arrays.files)]
+
+
+def _mapped(file: Any) -> np.ndarray:
+    """The array of an open .npy file: its pages are the file's, and stay when that is closed."""
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, fortran, dtype = read[np.lib.format.read_magic(file)](file)
+    return np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran else "C")
 
 
 class Scratch:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bigstack.io.places import AnyPath
 from bigstack.io.writers.preview import Sampled
 
 
@@ -29,7 +30,7 @@ class Facts:
     title: str = "focus stack"
     command: str = ""
     """The command that does it again."""
-    outputs: Mapping[str, Path] = field(default_factory=dict)
+    outputs: Mapping[str, AnyPath] = field(default_factory=dict)
     """Where each variable (``image``, ``depth``, ...) was written."""
     maps: Mapping[str, Sampled] = field(default_factory=dict)
     """Samples of variables that were not written."""

@@ -197,7 +197,7 @@ def _data(facts: Facts, maps: dict[str, Any]) -> tuple[dict[str, Any], str]:
 def _result(facts: Facts) -> tuple[np.ndarray | None, pictures.Tone | None, str]:
     if "image" not in facts.outputs:
         return None, None, ""
-    read, shape, dtype = pictures.opened_image(Path(facts.outputs["image"]), RESULT_SIDE)
+    read, shape, dtype = pictures.opened_image(facts.outputs["image"], RESULT_SIDE)
     pixels = pictures.reduced(read, shape, RESULT_SIDE)
     tone = pictures.Tone.of(pixels, dtype)
     height, width = facts.stack.shape[1:3]

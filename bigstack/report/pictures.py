@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from bigstack.io.places import AnyPath
 from bigstack.io.writers.preview import step_for
 
 BAND = 1 << 22
@@ -85,12 +86,12 @@ def frame_reader(stack: Any, z: int) -> Read:
     return lambda y, x: source.read(z, y, x)
 
 
-def opened_image(path: Path, side: int) -> tuple[Read, tuple[int, int], np.dtype]:
+def opened_image(path: AnyPath, side: int) -> tuple[Read, tuple[int, int], np.dtype]:
     """How to read a written image, from the smallest resolution that has at least `side` pixels a side."""
     from bigstack.io.open import open_any, open_stack
     from bigstack.io.opened import ReadOptions
 
-    if path.suffix == ".npy":
+    if isinstance(path, Path) and path.suffix == ".npy":
         values = np.load(path, mmap_mode="r")
         flat = values[..., None] if values.ndim == 2 else values
         return (lambda y, x: flat[y, x]), (flat.shape[0], flat.shape[1]), values.dtype

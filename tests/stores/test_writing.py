@@ -45,14 +45,17 @@ def test_other_commands(bucket, bigstack, tmp_path):
         cv2.imwrite(str(tmp_path / "frames" / f"{z}.png"), cv2.blur(texture((120, 150)), (2 * z + 1, 1)))
     assert bigstack("convert", tmp_path / "frames", f"{bucket}/in.ome.zarr")[0] == 0
     runs = {
-        "depth": ("-o", "{}/depth.ome.zarr", "--sigma-out", "{}/sigma.ome.zarr", "--align", "none", "-q"),
+        "depth": (
+            "-o", "{}/depth.ome.zarr", "--sigma-out", "{}/sigma.ome.zarr", "--align", "none", "-q",
+            "--report", tmp_path / "report.html", "--overwrite",
+        ),
         "align": ("-o", "{}/aligned.ome.zarr",),
         "focus": ("-o", "{}/focus.ome.zarr", "--method", "sml"),
     }  # fmt: skip
     for command, words in runs.items():
         for place in (bucket, tmp_path):
             code, _, said = bigstack(
-                command, f"{bucket}/in.ome.zarr", *(word.format(place) for word in words)
+                command, f"{bucket}/in.ome.zarr", *(str(word).format(place) for word in words)
             )
             assert code == 0, said
     for place in (bucket, tmp_path):
