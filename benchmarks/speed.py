@@ -50,10 +50,12 @@ class Case:
 
 BY_DEPTH = ("--method", "depth", "--memory-limit", "3GB", "--depth-out")
 
-OTHERS = ("select", "average", "depth_map", "weighted", "guided", "wavelet", "blend")
+WAVELET = ("--method", "wavelet", "--memory-limit", "3GB")
+OTHERS = ("select", "average", "depth_map", "weighted", "guided", "blend")
 
 CASES = {
     **{name: Case("jpg", 20, 4000, 6000, 3, f"{name}.tif", ("--method", name), "jpeg") for name in OTHERS},
+    "wavelet": Case("jpg", 20, 4000, 6000, 3, "wavelet.tif", WAVELET, "jpeg"),
     "jpeg": Case("jpg", 20, 4000, 6000, 3, "out.tif"),
     "aligned": Case("jpg", 20, 4000, 6000, 3, "out.tif", ("--align", "auto")),
     "depth": Case("jpg", 20, 4000, 6000, 3, "out.tif", (*BY_DEPTH, "depth.tif"), "jpeg"),
