@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import lcm
 from typing import Any
 
@@ -18,8 +18,11 @@ from bigstack.kernels.fold import Fold
 DEFAULT_LIMIT = 2 * 10**9
 """Memory limit in bytes where none is given."""
 
-PROCESS = 260 * 10**6
-"""Bytes of a process that has imported everything and computed nothing (measured 190-240 MB)."""
+PROCESS = 135 * 10**6
+"""Anonymous bytes of a process that has imported all and computed nothing (measured 110 to 170 MB)."""
+
+SPARE, SPARE_SHARE = 50 * 10**6, 0.1
+"""Bytes, and share of a plan's peak, that are kept free under the limit: a plan tells what to expect."""
 
 LARGEST, SMALLEST = 8192, 256
 """Pixels a side of the tiles that a plan tries."""
@@ -34,14 +37,18 @@ class Plan:
     tiles: int
     tasks: int
     workers: int
+    """Tasks at once, in all processes."""
     bytes_read: int
-    """Decoded bytes that tasks read, halos and frames decoded more than once included."""
+    """Bytes of pixels that are decoded, in whole pieces of storage; halos, and frames decoded more than once,
+    included."""
     peak_memory: int
-    """Bytes of one process at its peak."""
+    """Anonymous bytes of one process at its peak."""
     memory_limit: int
     scratch: bool
     """Whether pieces between two passes go to disk."""
     scratch_bytes: int
+    seconds: float | None = None
+    """Time of the run, where it was calibrated."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -70,6 +77,7 @@ def plan(
     source: Source,
     *,
     workers: int = 1,
+    total_workers: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     tile: int | tuple[int, int] | None = None,
     multiple: tuple[int, int] = (1, 1),
@@ -87,6 +95,8 @@ def plan(
         What the frames are read from.
     workers
         Tasks that run at once in one process.
+    total_workers
+        Tasks that run at once in all processes; those of one when not given.
     memory_limit
         Bytes of that process, all of it.
     tile
@@ -109,7 +119,7 @@ def plan(
         raise InputError(f"workers must be at least 1, got {workers}")
     if tile is None:
         multiple = _whole_blocks(block_of(fold), multiple)
-        sizes = _sizes(source, workers, multiple, full_width)
+        sizes = _sizes(source, max(workers, total_workers or 1), multiple, full_width)
     else:
         sizes = [(tile, tile) if isinstance(tile, int) else tile]
     smallest: Plan | None = None
@@ -117,12 +127,12 @@ def plan(
         size = _fit(wanted, source.shape[1:3], multiple, full_width)
         for on_disk in [scratch] if scratch is not None else [False, True]:
             found = _cost(fold, source, size, workers, memory_limit, passes, on_disk)
-            if found.peak_memory <= memory_limit:
-                return found
+            if _with_spare(found) <= memory_limit:
+                return replace(found, workers=max(workers, total_workers or 1))
             smallest = found if smallest is None or found.peak_memory < smallest.peak_memory else smallest
     assert smallest is not None
     raise MemoryLimitError(
-        f"this needs {human(smallest.peak_memory)} with tiles of {smallest.tile[0]} x {smallest.tile[1]} "
+        f"this needs {human(_with_spare(smallest))} with tiles of {smallest.tile[0]} x {smallest.tile[1]} "
         f"and {workers} workers, the limit is {human(memory_limit)}; raise --memory-limit, use fewer "
         "--workers" + ("" if tile is None else ", or a smaller --tile") + _advice(source)
     )
@@ -131,6 +141,10 @@ def plan(
 def available_workers() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _with_spare(found: Plan) -> int:
+    return int(found.peak_memory * (1 + SPARE_SHARE)) + SPARE
 
 
 def _advice(source: Source) -> str:
@@ -184,15 +198,15 @@ def _cost(
     outer = min(size[0] + 2 * fold.halo, height) * min(size[1] + 2 * fold.halo, width)
     tiles = -(-height // size[0]) * -(-width // size[1])
     at_once = min(workers, tiles)
-    frames_read = frames * rounds_of(fold)
-    task = padded * state + largest * work + size[0] * size[1] * (pixel + 4)
+    task = padded * state + largest * work
+    # A tile is put together and encoded when its last frame has been read.
+    encoded = size[0] * size[1] * (pixel + 4)
     if source.whole_frames:
         read = (at_once + 2) * height * width * pixel
-        decoded = frames_read * height * width * pixel * max(1, tiles // workers)
+        task += encoded
     else:
-        task += 2 * outer * pixel
+        task += max(encoded, 2 * outer * pixel)
         read = 0
-        decoded = tiles * frames_read * outer * pixel
     handed = int((state + frames * channels * 2 / fold.grid**2) * height * width) if passes > 1 else 0
     # What tiles hand on lies in memory until the second pass; that of the tiles at work is counted there.
     waiting = 0 if scratch else handed - int(state * at_once * size[0] * size[1]) if passes > 1 else 0
@@ -201,12 +215,41 @@ def _cost(
         tiles=tiles,
         tasks=passes * tiles,
         workers=workers,
-        bytes_read=int(decoded),
+        bytes_read=rounds_of(fold) * decoded_bytes(fold, source, size, workers),
         peak_memory=PROCESS + int(at_once * task + read) + max(0, waiting),
         memory_limit=limit,
         scratch=scratch and passes > 1,
         scratch_bytes=handed if scratch else 0,
     )
+
+
+def decoded_bytes(fold: Fold, source: Source, size: tuple[int, int], workers: int) -> int:
+    """Bytes that tiles of `size` decode when each reads all frames once, with its halo, in pieces of storage."""
+    base: Any = source
+    while isinstance(getattr(base, "source", None), Source):
+        base = base.source
+    values = base.values * source.shape[0] / base.shape[0]
+    height, width = source.shape[1:3]
+    if source.whole_frames:
+        # Tiles that are worked on at once share the frames.
+        rounds = -(-(-(-height // size[0]) * -(-width // size[1])) // workers)
+        return int(rounds * height * width * values) * base.dtype.itemsize
+    along = [
+        sum(base.decoded(axis, *span) for span in _spans(fold, size[axis], source.shape[1 + axis]))
+        for axis in (0, 1)
+    ]
+    return int(along[0] * along[1] * values) * base.dtype.itemsize
+
+
+def _spans(fold: Fold, side: int, total: int) -> list[tuple[int, int]]:
+    """Where tiles begin and end along a side of the image, with their halos."""
+    found = []
+    for start in range(0, total, side):
+        stop, block = min(total, start + side), block_of(fold) or 1
+        whole = start // block * block - fold.halo, -(-stop // block) * block + fold.halo
+        low, high = whole[0] // fold.grid * fold.grid, -(-whole[1] // fold.grid) * fold.grid
+        found.append((max(0, low), min(total, high)))
+    return found
 
 
 def _padded_pixels(fold: Fold, size: tuple[int, int]) -> tuple[int, int]:

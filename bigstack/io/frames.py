@@ -12,6 +12,7 @@ from bigstack.errors import BigstackError, StackError
 from bigstack.io.files import ByteFile
 from bigstack.io.formats import whole_frame_format
 from bigstack.io.formats.header import FrameHeader
+from bigstack.io.meter import DECODED
 from bigstack.io.orient import turned_copy, turned_shape
 from bigstack.io.ring import FRAMES
 from bigstack.io.source import Source
@@ -83,6 +84,7 @@ class FrameSource(Source):
             raise StackError(
                 f"{file.path} is damaged ({error}); replace it, or leave the frame out"
             ) from error
+        DECODED.add(pixels.nbytes)
         pixels = turned_copy(pixels, file.header.orientation)
         if self.alpha and not file.header.alpha and pixels.dtype == self.dtype:
             opaque = np.full((*pixels.shape[:2], 1), np.iinfo(self.dtype).max, self.dtype)

@@ -43,6 +43,19 @@ class Source(ABC):
     def __dask_tokenize__(self) -> object:
         """Equal for sources that give equal pixels: class name, paths, sizes, mtimes, options."""
 
+    def decoded(self, axis: int, start: int, stop: int) -> int:
+        """Pixels along y (0) or x (1) that are decoded to read the region from `start` to `stop`.
+
+        Whole pieces of storage, unless it can be read in parts.
+        """
+        side = self.chunks[axis]
+        return min(self.shape[1 + axis], -(-stop // side) * side) - start // side * side
+
+    @property
+    def values(self) -> int:
+        """Values of a pixel that are decoded to read it in all frames."""
+        return self.shape[0] * self.shape[3]
+
     @property
     def masked(self) -> bool:
         """True when some pixels may be made up, so that `valid` has to be asked."""

@@ -79,6 +79,24 @@ class TiffSource(Source):
         kept = self.samples or tuple(range(self.page.channels))
         return TiffSource(self.files, self.planes, self.page, tuple(kept[i] for i in channels))
 
+    def decoded(self, axis: int, start: int, stop: int) -> int:
+        """Whole strips or tiles; of uncompressed strips the rows, and of wide regions whole rows."""
+        page, turned = self.page, self.page.orientation > 4
+        stored = axis != turned
+        if page.tiled:
+            side = self.chunks[axis]
+            return (-(-stop // side) - start // side) * side
+        if not page.plain:
+            return super().decoded(axis, start, stop)
+        whole = stored and 2 * (stop - start) >= page.width
+        return page.width if whole else stop - start
+
+    @property
+    def values(self) -> int:
+        """All samples of the pages that are wanted."""
+        frames, planes = self.planes.shape[:2]
+        return int(frames * planes * self.page.channels)
+
     def read(self, z: int, y: slice, x: slice) -> np.ndarray:
         """Read the touched strips or tiles of each plane of frame `z`."""
         parts = [self._plane(z, i, y, x) for i in range(self.planes.shape[1])]

@@ -13,6 +13,7 @@ from bigstack.io import ifd
 from bigstack.io.files import ByteFile
 from bigstack.io.formats import jpeg, webp
 from bigstack.io.formats.header import Unreadable
+from bigstack.io.meter import DECODED
 from bigstack.io.tiff_format import INVERTED, JPEG, JPEG_2000, WEBP, page_format, segment_table
 
 _RUN = 1 << 23
@@ -85,6 +86,7 @@ class Page:
                 file.read_into(offset + shift, rows[row : row + count].reshape(-1))
             else:
                 file.read_rows(offset + shift + first * pixel, stride, rows[row : row + count])
+        DECODED.add(out.nbytes)
         wanted = out[:, x] if whole else out
         return wanted if self._raw.isnative else wanted.astype(self.format.stored)
 
@@ -122,6 +124,7 @@ class Page:
         for index, data in self._data(file, wanted, shift):
             top, left = (index - base) // across * height, (index - base) % across * width
             piece = self._decoded(data, index)
+            DECODED.add(0 if piece is None else piece.nbytes)
             if len(wanted) == 1 and piece is not None:
                 return piece[y.start - top : y.stop - top, x.start - left : x.stop - left]
             if out is None:

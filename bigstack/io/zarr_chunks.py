@@ -15,6 +15,7 @@ import numpy as np
 
 from bigstack.errors import StackError, StoreError
 from bigstack.io.files import ByteFile, file_state
+from bigstack.io.meter import DECODED
 from bigstack.io.places import AnyPath
 from bigstack.io.remote import RemotePath, is_address
 from bigstack.io.zarr_codecs import Damaged, crc32c_checked, decode_chunk
@@ -74,6 +75,7 @@ class ZarrArray:
     def _decoded(self, data: bytes) -> np.ndarray:
         codecs = [(name, json.loads(settings)) for name, settings in self.meta.codecs]
         pixels = decode_chunk(data, codecs, self.meta.chunk, self.dtype, self.meta.order)
+        DECODED.add(pixels.nbytes)
         return pixels if self.dtype.isnative else pixels.astype(self.stored)
 
     def _damage(self, where: tuple[int, ...], error: Exception) -> StackError:

@@ -75,6 +75,18 @@ class ZarrSource(Source):
         """False: chunks are read one by one even when a frame is a single one."""
         return False
 
+    def decoded(self, axis: int, start: int, stop: int) -> int:
+        """Whole chunks, those at the border too."""
+        side = self._chunk("yx"[axis])
+        return (-(-stop // side) - start // side) * side
+
+    @property
+    def values(self) -> int:
+        """Those of all frames and channels that share a chunk with one that is wanted."""
+        deep, wide = self._chunk("z"), self._chunk("c")
+        frames, channels = {z // deep for z in self.frames}, {c // wide for c in self.channels}
+        return len(frames) * deep * len(channels) * wide
+
     def take_frames(self, frames: Sequence[int]) -> ZarrSource:
         """The same with these frames only, in this order."""
         return self._with(tuple(self.frames[i] for i in frames), self.channels)

@@ -15,6 +15,17 @@ from bigstack.kernels.luminance import luminance
 from bigstack.names import Ties
 
 
+SCRATCH = {
+    "variance": 49,
+    "rdf_surh": 33,
+    "steerable": 45,
+    "structure_tensor": 89,
+    "eigenvalue": 52,
+    "log_energy": 29,
+}
+"""Bytes of a pixel that focus measures use while they work, those above 24."""
+
+
 @dataclass(frozen=True)
 class Select:
     """Fold over the frames: arg-max of a focus measure, pixels gathered from the winning frame.
@@ -51,7 +62,7 @@ class Select:
 
     def bytes_per_pixel(self, frames: int, channels: int, dtype: np.dtype) -> tuple[float, float]:
         """Bytes of a pixel's state, and of the scratch of a focus measure."""
-        return channels * dtype.itemsize + 6, 40 + dtype.itemsize
+        return channels * dtype.itemsize + 6, SCRATCH.get(self.measure, 24) + dtype.itemsize
 
     def start(self, window: Window, out: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """No frame has won yet."""
