@@ -4,10 +4,11 @@
     python benchmarks/prune.py tilted noisy --methods pyramid,select,depth
     python benchmarks/prune.py tilted --plain        of a Zarr array without levels
 
-Each scene is rendered (60 frames of 2048 x 2048, grey), written as OME-Zarr with its levels (or a plain array),
-and fused with and without pruning. Chunks are counted where they are decoded; those of smaller levels count
-like the others. `same` is the share of pixels that are identical; PSNR is of one result against the other, and
-of both against the all-in-focus truth.
+Each scene is rendered (60 frames of 2048 x 2048, grey), written as OME-Zarr with its levels (or a plain
+array), and fused with and without pruning. Chunks are counted where they are decoded; those of smaller levels
+count like the others. `same` is the share of pixels that are identical; PSNR is of one result against the
+other, and of both against the all-in-focus truth. Exits with 1 where a tilted surface misses what it has to
+reach.
 """
 
 from __future__ import annotations

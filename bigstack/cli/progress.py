@@ -10,6 +10,11 @@ from typing import Any
 import click
 
 
+def _time(timing: Any) -> str:
+    parts = f"{timing.startup:.1f} to start, {timing.estimates:.1f} to align and measure, {timing.work:.1f}"
+    return f"{timing.total:.1f} s ({parts} to fuse and write)"
+
+
 class Reporter:
     """Watches a run; call it with the run's progress."""
 
@@ -34,6 +39,7 @@ class Reporter:
             "tasks": f"{plan.tasks} on {plan.workers} workers",
             "bytes read": human(plan.bytes_read),
             "peak memory": f"{human(plan.peak_memory)} of {human(plan.memory_limit)}",
+            **({} if found.timing is None else {"time": _time(found.timing)}),
             "scratch on disk": human(plan.scratch_bytes) if plan.scratch else "none",
         }
         for name, value in rows.items():

@@ -40,47 +40,35 @@ def count_workers(wanted: int | None) -> int:
     return wanted or available_workers()
 
 
-def tasks_a_process(
+def tasks_at_once(
     *,
     workers: int | None = None,
     processes: bool = False,
     scheduler: str | None = None,
     scheduler_file: Path | None = None,
     cluster: Cluster | None = None,
-) -> int:
-    """Tasks that run at once in one process, which its memory has to hold.
+) -> tuple[int, int]:
+    """Tasks that run at once in one process, which its memory has to hold, and in all of them.
 
-    Parameters
-    ----------
-    workers, processes, scheduler, scheduler_file, cluster
-        As those of `open_executor`.
-
-    Returns
-    -------
-    int
-        Of a running cluster, the threads of its largest worker.
-
-    Raises
-    ------
-    InputError
-        When several say where to run.
-    RunError
-        When a scheduler does not answer.
-
-    Examples
-    --------
-    >>> tasks_a_process(workers=4), tasks_a_process(workers=4, processes=True)
-    (4, 1)
+    Arguments are those of `open_executor`; a running cluster is asked for the workers it has now.
     """
     _given(processes, scheduler, scheduler_file, cluster)
     if scheduler is not None or scheduler_file is not None:
         with _remote_client(scheduler, scheduler_file) as client:
-            return max(client.nthreads().values(), default=1)
+            threads = client.nthreads().values()
+            return max(threads, default=1), sum(threads) or 1
     if cluster is not None and cluster.kind == "slurm":
         from bigstack.cluster.slurm import cores_of
 
-        return cores_of(cluster)
-    return 1 if processes or cluster is not None else count_workers(workers)
+        cores = cores_of(cluster)
+        return cores, cores * (cluster.jobs or 1)
+    count = count_workers(workers)
+    return 1 if processes or cluster is not None else count, count
+
+
+def tasks_a_process(**where: Any) -> int:
+    """Tasks that run at once in one process; arguments as `open_executor`."""
+    return tasks_at_once(**where)[0]
 
 
 @contextmanager

@@ -37,6 +37,8 @@ class Layout:
         The plan of the first fold, once there is one.
     pruned
         What reads the stack where it is pruned.
+    fold, source
+        What the plan is of.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Layout:
         self.planner = planner
         self.plan: Plan | None = None
         self.pruned: PrunedSource | None = None
+        self.fold: Fold | None = None
+        self.source: Source | None = None
         self._scratch = scratch
 
     @property
@@ -82,7 +86,8 @@ class Layout:
         """The fold over the full-size frames; `known` is a value of the stack that it has to be told."""
         tile = self.tile
         if tile is None and self.planner is not None:
-            self.plan = self.planner(fold, as_source(stack), passes)
+            self.fold, self.source = fold, as_source(stack)
+            self.plan = self.planner(fold, self.source, passes)
             tile = self.plan.tile
         return map_overlap(fold, stack, tile=tile, z_block=self.z_block, scratch=self.scratch, known=known)
 

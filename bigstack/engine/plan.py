@@ -11,6 +11,7 @@ from typing import Any
 from bigstack.engine.tile_work import SUB_TILE, block_of, rounds_of, sub_tiles
 from bigstack.errors import InputError, MemoryLimitError
 from bigstack.geometry import Tile
+from bigstack.io.ring import THICK_CHUNKS
 from bigstack.io.source import Source
 from bigstack.io.writers.spec import human
 from bigstack.kernels.fold import Fold
@@ -18,8 +19,8 @@ from bigstack.kernels.fold import Fold
 DEFAULT_LIMIT = 2 * 10**9
 """Memory limit in bytes where none is given."""
 
-PROCESS = 135 * 10**6
-"""Anonymous bytes of a process that has imported all and computed nothing (measured 110 to 170 MB)."""
+PROCESS = 120 * 10**6
+"""Anonymous bytes of a process that has imported all and computed nothing (measured 110 to 117 MB)."""
 
 SPARE, SPARE_SHARE = 50 * 10**6, 0.1
 """Bytes, and share of a plan's peak, that are kept free under the limit: a plan tells what to expect."""
@@ -194,7 +195,7 @@ def _cost(
     frames, height, width, channels = source.shape
     pixel = channels * source.dtype.itemsize
     state, work = fold.bytes_per_pixel(frames, channels, source.dtype)
-    padded, largest = _padded_pixels(fold, size)
+    padded, largest = _padded_pixels(fold, size, (height, width))
     outer = min(size[0] + 2 * fold.halo, height) * min(size[1] + 2 * fold.halo, width)
     tiles = -(-height // size[0]) * -(-width // size[1])
     at_once = min(workers, tiles)
@@ -215,48 +216,88 @@ def _cost(
         tiles=tiles,
         tasks=passes * tiles,
         workers=workers,
-        bytes_read=rounds_of(fold) * decoded_bytes(fold, source, size, workers),
-        peak_memory=PROCESS + int(at_once * task + read) + max(0, waiting),
+        bytes_read=decoded_bytes(fold, source, size, workers),
+        peak_memory=PROCESS + getattr(fold, "libraries", 0) + int(at_once * task + read) + max(0, waiting),
         memory_limit=limit,
         scratch=scratch and passes > 1,
         scratch_bytes=handed if scratch else 0,
     )
 
 
-def decoded_bytes(fold: Fold, source: Source, size: tuple[int, int], workers: int) -> int:
-    """Bytes that tiles of `size` decode when each reads all frames once, with its halo, in pieces of storage."""
+def stack_bytes(source: Source) -> int:
+    """Bytes that reading all frames once decodes, each as a whole."""
+    base = _base(source)
+    pixels = base.decoded(0, 0, base.shape[1]) * base.decoded(1, 0, base.shape[2])
+    return pixels * base.values * source.shape[0] // base.shape[0] * base.dtype.itemsize
+
+
+def _base(source: Source) -> Source:
+    """What a derived source reads in the end."""
     base: Any = source
     while isinstance(getattr(base, "source", None), Source):
         base = base.source
+    return base  # type: ignore[no-any-return]
+
+
+def decoded_bytes(fold: Fold, source: Source, size: tuple[int, int], workers: int) -> int:
+    """Bytes that tiles of `size` decode when each reads all frames, with its halo, as the fold asks."""
+    base = _base(source)
     values = base.values * source.shape[0] / base.shape[0]
     height, width = source.shape[1:3]
     if source.whole_frames:
         # Tiles that are worked on at once share the frames.
         rounds = -(-(-(-height // size[0]) * -(-width // size[1])) // workers)
-        return int(rounds * height * width * values) * base.dtype.itemsize
+        return rounds_of(fold) * rounds * stack_bytes(source)
+    if getattr(base, "depth", 1) > 1 and stack_bytes(base) <= THICK_CHUNKS.size:
+        # Chunks of several frames are kept for other tiles.
+        return stack_bytes(base)
     along = [
         sum(base.decoded(axis, *span) for span in _spans(fold, size[axis], source.shape[1 + axis]))
         for axis in (0, 1)
     ]
-    return int(along[0] * along[1] * values) * base.dtype.itemsize
+    return rounds_of(fold) * int(along[0] * along[1] * values) * base.dtype.itemsize
+
+
+def worked_pixels(fold: Fold, shape: tuple[int, int], tile: tuple[int, int]) -> float:
+    """Pixels of a frame that a fold works on, halos of the pieces that it works on at a time included."""
+    sides = [block_of(fold) or min(side, SUB_TILE) for side in tile]
+    along = [
+        sum(stop - start for start, stop in _spans(fold, side, total))
+        for side, total in zip(sides, shape, strict=True)
+    ]
+    return float(along[0] * along[1])
 
 
 def _spans(fold: Fold, side: int, total: int) -> list[tuple[int, int]]:
     """Where tiles begin and end along a side of the image, with their halos."""
-    found = []
-    for start in range(0, total, side):
-        stop, block = min(total, start + side), block_of(fold) or 1
-        whole = start // block * block - fold.halo, -(-stop // block) * block + fold.halo
-        low, high = whole[0] // fold.grid * fold.grid, -(-whole[1] // fold.grid) * fold.grid
-        found.append((max(0, low), min(total, high)))
-    return found
+    return [_padded(fold, start, min(total, start + side), total) for start in range(0, total, side)]
 
 
-def _padded_pixels(fold: Fold, size: tuple[int, int]) -> tuple[int, int]:
-    """Pixels of all sub-tiles of a tile with their halos, and of the largest one."""
-    parts = sub_tiles(fold, Tile(0, size[0], 0, size[1]), SUB_TILE)
-    sides = [[max(side, block_of(fold)) + 2 * fold.halo for side in part.shape] for part in parts]
-    return sum(y * x for y, x in sides), max(y * x for y, x in sides)
+def _padded(fold: Fold, start: int, stop: int, total: int) -> tuple[int, int]:
+    """A span along a side with its halo, out to whole blocks and the grid, within the image."""
+    block, grid = block_of(fold) or 1, fold.grid
+    low, high = start // block * block - fold.halo, -(-stop // block) * block + fold.halo
+    return max(0, low // grid * grid), min(total, -(-high // grid) * grid)
+
+
+def _padded_pixels(fold: Fold, size: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]:
+    """Pixels of all sub-tiles of a tile with their halos, and of the largest one, of the tile with most."""
+    total = largest = 1
+    for axis in (0, 1):
+        sums, most = [], 0
+        for start in range(0, shape[axis], size[axis]):
+            stop = min(shape[axis], start + size[axis])
+            span = (start, stop, 0, 1) if axis == 0 else (0, 1, start, stop)
+            parts = {part.slices[axis].start: part.slices[axis].stop for part in _parts(fold, span)}
+            sides = [_padded(fold, *part, shape[axis]) for part in parts.items()]
+            sums.append(sum(b - a for a, b in sides))
+            most = max(most, *(b - a for a, b in sides))
+        total, largest = total * max(sums), largest * most
+    return total, largest
+
+
+def _parts(fold: Fold, span: tuple[int, int, int, int]) -> list[Tile]:
+    return sub_tiles(fold, Tile(*span), SUB_TILE)
 
 
 def _whole_blocks(block: int, multiple: tuple[int, int]) -> tuple[int, int]:

@@ -32,4 +32,4 @@ class Meter:
 
 
 DECODED = Meter()
-"""Bytes of pixels that this process has decoded, in pieces as storage has them: frames, strips, tiles, chunks."""
+"""Bytes of pixels that this process has decoded, in pieces as storage has them: frames, strips, chunks."""

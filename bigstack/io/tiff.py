@@ -84,7 +84,7 @@ class TiffSource(Source):
         page, turned = self.page, self.page.orientation > 4
         stored = axis != turned
         if page.tiled:
-            side = self.chunks[axis]
+            side = turned_shape(*page.piece, page.orientation)[axis]
             return (-(-stop // side) - start // side) * side
         if not page.plain:
             return super().decoded(axis, start, stop)

@@ -87,7 +87,7 @@ def prepare(
     absent
         What to say of a variable that the result does not have.
     """
-    from bigstack.cluster import tasks_a_process
+    from bigstack.cluster import tasks_at_once
     from bigstack.engine.layout import Layout
     from bigstack.engine.plan import plan
     from bigstack.io.writers import spec_of
@@ -102,7 +102,7 @@ def prepare(
         for name, path in paths.items()
     }
 
-    at_once = tasks_a_process(**how.place)
+    at_once, in_all = tasks_at_once(**how.place)
 
     def lay(tile: int | tuple[int, int] | None) -> tuple[Any, Layout]:
         layout = Layout(
@@ -110,6 +110,7 @@ def prepare(
                 _plan,
                 plan,
                 workers=at_once,
+                total_workers=in_all,
                 memory_limit=how.memory_limit,
                 tile=tile,
                 multiple=_common_multiple(sinks.values()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from bigstack.errors import InputError, choose
@@ -106,6 +106,8 @@ class StackPlan:
     shape: tuple[int, ...]
     dtype: str
     plan: Any
+    timing: Any = None
+    """What the time is made of, a `bigstack.jobs.calibrate.Timing`, where it was asked for."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -164,9 +166,22 @@ class _Prepared:
         return StackPlan(self.stack.shape, str(self.stack.dtype), self.ready.layout.plan)
 
 
-def plan_stack(job: StackJob) -> StackPlan:
-    """What running `job` would take: the stack's shape and dtype and its `Plan`. Reads headers only."""
-    return _prepare(job, dry=True).plan
+def plan_stack(job: StackJob, *, calibrate: float | None = None) -> StackPlan:
+    """What running `job` would take: the stack's shape and dtype and its `Plan`.
+
+    Reads headers only; with `calibrate`, parts of the job are run for about so many seconds, which tell how
+    long all of it will take.
+    """
+    from bigstack.jobs.calibrate import estimate_reads, timing
+
+    prepared = _prepare(job, dry=True)
+    found = prepared.plan
+    reads = estimate_reads(job, prepared.stack, found.plan)
+    found.plan = replace(found.plan, bytes_read=found.plan.bytes_read + reads)
+    if calibrate is not None:
+        found.timing = timing(job, prepared.stack, prepared.ready.layout, seconds=calibrate)
+        found.plan = replace(found.plan, seconds=round(found.timing.total, 1))
+    return found
 
 
 def run_stack(

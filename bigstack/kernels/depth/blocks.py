@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -78,6 +78,8 @@ class DepthBlocks:
     shrink: float = 1.0
     halo: int = field(default=HALO, init=False)
     grid: int = field(default=GRID, init=False)
+    libraries: ClassVar[int] = 50 * 10**6
+    """Bytes of what it loads beside what other folds need: compiled loops."""
 
     @property
     def outputs(self) -> Mapping[str, Output]:

@@ -14,7 +14,6 @@ from bigstack.kernels.fold import Output, Window
 from bigstack.kernels.luminance import luminance
 from bigstack.names import Ties
 
-
 SCRATCH = {
     "variance": 49,
     "rdf_surh": 33,
