@@ -24,7 +24,7 @@ import click
 from speed import Case, make, shrunk, watch
 
 CASES = {
-    "jpeg": Case("jpg", 12, 3000, 4000, 3, "out.tif", ("--align", "none")),
+    "jpeg": Case("jpg", 16, 3000, 4000, 3, "out.tif", ("--align", "none")),
     "tiff16": Case("tiled", 8, 3000, 4000, 3, "out.tif", ("--align", "none")),
     "zarr": Case("zarr", 12, 8192, 8192, 1, "out.ome.zarr", ("--align", "none", "--memory-limit", "1GB")),
     "depth": Case("zarr", 10, 2048, 2048, 1, "out.ome.zarr", ("--align", "none", "--method", "depth")),
