@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -78,7 +79,8 @@ class Layout:
                 f"method {method!r} needs every frame everywhere, so none can be left out; "
                 "leave prune away, or choose a method that selects by focus, such as 'pyramid'"
             )
-        pruned = prune(stack, None if self._scratch is None else self._scratch / "coarse")
+        # Smaller copies that had to be made are kept on a disk; in memory where scratch space is a store's.
+        pruned = prune(stack, self._scratch / "coarse" if isinstance(self._scratch, Path) else None)
         self.pruned = pruned_source(pruned)
         return pruned
 
