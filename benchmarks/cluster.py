@@ -51,6 +51,10 @@ CASES: dict[str, tuple[str, ...]] = {
 PLANNED = (*METHODS, "align", "depth-maps")
 
 
+OWN_TILE = 2048
+"""Largest side of tiles of commands without a plan."""
+
+
 class Moved(Source):
     """Frames of another source, each moved against the one before."""
 
@@ -149,8 +153,9 @@ def memory(
 def shrunk(shape: tuple[int, ...], shrink: int, tile: int | None) -> tuple[int, int, int, int]:
     """The stack with its sides divided, but a tile high and two wide at least."""
     frames, height, width, channels = shape
-    high, wide = (tile, 2 * tile) if tile else (1, 1)
-    return frames, min(height, max(height // shrink, high)), min(width, max(width // shrink, wide)), channels
+    side = tile or OWN_TILE
+    high, wide = max(height // shrink, side), max(width // shrink, 2 * side)
+    return frames, min(height, high), min(width, wide), channels
 
 
 def run(
