@@ -11,7 +11,7 @@ are divided, but tiles are those of the full size, and at least one a worker: wh
 on those.
 
 `speed` fuses an OME-Zarr with each in turn, so that what else the machine does meets all alike, and
-compares the medians; with `--fake` nothing is read from disk.
+compares the medians; processor seconds tell the same on a machine that has other work.
 """
 
 from __future__ import annotations
@@ -232,29 +232,33 @@ def speed(folder: Path, side: int, frames: int, tile: int, method: str, runs: in
 
     place = folder / f"cluster-{frames}x{side}x{side}"
     source = make(Case("zarr", frames, side, side, 1, ""), place)
-    found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    found: dict[str, list[tuple[float, ...]]] = {way: [] for way in WAYS}
     for number in range(runs + 1):
         for way, words in WAYS.items():
             times = timed(source, place, tile, method, words)
             if number or not runs:
                 found[way].append(times)
-    medians = {way: statistics.median(work for _, work in times) for way, times in found.items()}
-    click.echo(f"{'':12} {'s in all':>8} {'s of work':>9} {'Mpix/s':>7}")
-    for way, times in found.items():
-        whole = statistics.median(all_ for all_, _ in times)
-        rate = frames * side * side / medians[way] / 1e6
-        click.echo(f"{way:12} {whole:8.2f} {medians[way]:9.2f} {rate:7.0f}")
-    click.echo(f"efficiency of 2 processes: {medians['1 process'] / medians['2 processes'] / 2:.0%}")
-    click.echo(f"efficiency of 2 threads: {medians['1 thread'] / medians['2 threads'] / 2:.0%}")
-    for count in ("1 thread", "2 threads"):
-        other = count.replace("thread", "process") if count[0] == "1" else "2 processes"
-        click.echo(f"{other} over {count}: {medians[other] / medians[count] - 1:+.0%}")
+    middle = {
+        way: [statistics.median(column) for column in zip(*times, strict=True)]
+        for way, times in found.items()
+    }
+    click.echo(f"{'':12} {'s in all':>8} {'s of work':>9} {'CPU s of it':>11} {'Mpix/s':>7}")
+    for way, (whole, work, cpu) in middle.items():
+        click.echo(f"{way:12} {whole:8.2f} {work:9.2f} {cpu:11.2f} {frames * side**2 / work / 1e6:7.0f}")
+    for label, column in (("by the clock", 1), ("by processor seconds", 2)):
+        one, two, process, both = (middle[way][column] for way in WAYS)
+        share = 2 if column == 1 else 1
+        click.echo(
+            f"{label}: efficiency of 2 threads {one / two / share:.0%}, of 2 processes "
+            f"{process / both / share:.0%}; 1 process over 1 thread {process / one - 1:+.0%}, "
+            f"2 over 2 {both / two - 1:+.0%}"
+        )
     if not keep:
         shutil.rmtree(place)
 
 
-def timed(source: Path, place: Path, tile: int, method: str, words: tuple[str, ...]) -> tuple[float, float]:
-    """Seconds of a whole process, and of its work: without the start of Python, scheduler and workers."""
+def timed(source: Path, place: Path, tile: int, method: str, words: tuple[str, ...]) -> tuple[float, ...]:
+    """Seconds of a whole process; of its work, without the start of Python and workers; CPU of that."""
     output = place / "out.ome.zarr"
     command = [sys.executable, str(Path(__file__).absolute()), "_time", "stack", source, "-o", output]
     options = ["--overwrite", "--align", "none", "-q", "--tile", tile, "--method", method, *words]
@@ -262,7 +266,7 @@ def timed(source: Path, place: Path, tile: int, method: str, words: tuple[str, .
     done = subprocess.run(
         [str(word) for word in (*command, *options)], check=True, capture_output=True, text=True
     )
-    return time.perf_counter() - started, float(done.stdout.split()[-1])
+    return time.perf_counter() - started, *map(float, done.stdout.split()[-2:])
 
 
 @main.command("_time", hidden=True, context_settings={"ignore_unknown_options": True})
@@ -272,14 +276,14 @@ def time_here(words: tuple[str, ...]) -> None:
     import bigstack.engine.store as engine
     from bigstack.cli import main as bigstack
 
-    store, seconds = engine.store, []
+    store, spent = engine.store, np.zeros(2)
 
     def measured(*values: Any, **options: Any) -> Any:
-        started = time.perf_counter()
+        started = np.array([time.perf_counter(), processor_seconds()])
         try:
             return store(*values, **options)
         finally:
-            seconds.append(time.perf_counter() - started)
+            spent[:] += np.array([time.perf_counter(), processor_seconds()]) - started
 
     engine.store = measured
     try:
@@ -287,7 +291,15 @@ def time_here(words: tuple[str, ...]) -> None:
     except SystemExit as stop:
         if stop.code:
             raise
-    click.echo(sum(seconds))
+    click.echo(f"{spent[0]} {spent[1]}")
+
+
+def processor_seconds() -> float:
+    """Of this process and its workers."""
+    import psutil
+
+    me = psutil.Process()
+    return sum(sum(process.cpu_times()[:2]) for process in (me, *me.children(recursive=True)))
 
 
 if __name__ == "__main__":
