@@ -50,7 +50,20 @@ def tasks_at_once(
 ) -> tuple[int, int]:
     """Tasks that run at once in one process, which its memory has to hold, and in all of them.
 
-    Arguments are those of `open_executor`; a running cluster is asked for the workers it has now.
+    Parameters
+    ----------
+    workers, processes, scheduler, scheduler_file, cluster
+        As `open_executor`; a running cluster is asked for the workers it has now.
+
+    Returns
+    -------
+    tuple
+        In one process, and in all.
+
+    Examples
+    --------
+    >>> tasks_at_once(workers=3, processes=True)
+    (1, 3)
     """
     _given(processes, scheduler, scheduler_file, cluster)
     if scheduler is not None or scheduler_file is not None:
@@ -67,7 +80,23 @@ def tasks_at_once(
 
 
 def tasks_a_process(**where: Any) -> int:
-    """Tasks that run at once in one process; arguments as `open_executor`."""
+    """Tasks that run at once in one process.
+
+    Parameters
+    ----------
+    where
+        As `open_executor`.
+
+    Returns
+    -------
+    int
+        Tasks.
+
+    Examples
+    --------
+    >>> tasks_a_process(workers=3, processes=True)
+    1
+    """
     return tasks_at_once(**where)[0]
 
 

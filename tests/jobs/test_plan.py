@@ -94,3 +94,14 @@ def test_a_calibrated_plan_tells_the_time(tmp_path, kind, aligned):
 def test_tasks_at_once_here_and_in_all():
     assert tasks_at_once(workers=3) == (3, 3)
     assert tasks_at_once(workers=3, processes=True) == (1, 3)
+
+
+def test_a_plan_on_a_running_cluster_counts_its_workers(tmp_path):
+    from distributed import LocalCluster
+
+    source = KINDS["chunks"](tmp_path)
+    where = {"n_workers": 2, "threads_per_worker": 3, "processes": False, "dashboard_address": ":0"}
+    with LocalCluster(**where) as cluster:
+        job = StackJob((source,), tmp_path / "out.tif", scheduler=cluster.scheduler_address)
+        assert plan_stack(job).plan.workers == 6
+        assert tasks_at_once(scheduler=cluster.scheduler_address) == (3, 6)
