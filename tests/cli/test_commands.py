@@ -117,7 +117,7 @@ def test_a_scheduler_gives_the_same(bigstack, frames, tmp_path):
     assert bigstack("stack", frames, "-o", tmp_path / "a.tif")[0] == 0
     with LocalCluster(
         n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address=":0",
     ) as cluster:  # fmt: skip
         where = ("--scheduler", cluster.scheduler_address)
         assert bigstack("stack", frames, "-o", tmp_path / "b.tif", "--tile", "64", *where)[0] == 0

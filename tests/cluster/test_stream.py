@@ -113,7 +113,7 @@ def client():
             n_workers=1,
             threads_per_worker=2,
             processes=False,
-            dashboard_address=None,
+            dashboard_address=":0",
             host="127.0.0.1",
             protocol="tcp",
         ) as cluster,
