@@ -145,7 +145,7 @@ class StackResult:
             f"{frames} frames of {height} x {width} in {self.seconds:.1f} s, {rate:.0f} Mpix/s of input"
         )
         if self.share_read is not None:
-            saved = "" if self.share_read < 1 else ", looks at it included: leave --prune away for stacks like this"
+            saved = "" if self.share_read < 1 else ", looks included: --prune does not pay here"
             lines.append(f"pruned: {self.share_read:.1%} of the stack was read{saved}")
         if self.skipped:
             lines.append(
