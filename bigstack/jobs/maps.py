@@ -75,6 +75,7 @@ def frame_path(output: AnyPath, z: int, frames: int) -> AnyPath:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> frame_path(Path("focus.tif"), 3, 20).name, frame_path(Path("focus.ome.tif"), 3, 1).name
     ('focus_0003.tif', 'focus.ome.tif')
     """
