@@ -20,6 +20,7 @@ from bigstack.io.source import Source
 from bigstack.kernels.luminance import luminance
 from bigstack.kernels.registration.coarse import PairFit, PairOptions, coarse_pair
 from bigstack.kernels.registration.matched import distant_pair
+from bigstack.kernels.registration.models import held_still
 from bigstack.kernels.registration.plausible import implausible
 from bigstack.kernels.registration.refine import fine_pair, levels_of
 from bigstack.kernels.registration.texture import focus_shares
@@ -108,9 +109,10 @@ class PairWork:
         with measuring(step):
             found = dict(zip(tasks, dask.compute(*tasks.values()), strict=True))
         for pair, fit in found.items():
-            reasons = implausible(fit.matrix, self.shape, self.options.limits)
-            if reasons:
-                found[pair] = replace(fit, trusted=False)
+            # Steps of a fit that are composed leave a trace of what none of them does.
+            matrix = held_still(fit.matrix, self.options.pair.fixed, self.shape)
+            reasons = implausible(matrix, self.shape, self.options.limits)
+            found[pair] = replace(fit, matrix=matrix, trusted=fit.trusted and not reasons)
             if reasons and fit.trusted:
                 self.refused[pair] = ", ".join(reasons)
         return found

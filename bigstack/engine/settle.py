@@ -17,6 +17,7 @@ from bigstack.kernels.registration.models import (
     corner_distance,
     corner_radius,
     decompose,
+    held_still,
     inverse,
     map_points,
 )
@@ -91,7 +92,9 @@ def _solved(
     if options.smooth_scale and "scale" in motions:
         held = {"scale": _smooth_scale(solution, reference, shape)}
         solution = solve_global(trusted, frames, reference, motions, shape, held=held)
-    return solution
+    fixed = options.pair.fixed
+    still = [m if np.isnan(m).any() else held_still(m, fixed, shape) for m in solution.matrices]
+    return replace(solution, matrices=np.array(still))
 
 
 def _smooth_scale(solution: Solution, reference: int, shape: tuple[int, int]) -> np.ndarray:
@@ -253,8 +256,8 @@ def _deal_with(
         listed = "; ".join(f"{names[z]}: {why}" for z, why in sorted(refused.items()))
         raise InputError(
             f"{len(refused)} of {len(found)} frames cannot be aligned: {listed}. Leave them out "
-            "(on_misaligned='drop'), give them their neighbours' transform ('interpolate'), or allow more "
-            "(another model, method or limits)"
+            "(on_misaligned='drop', --on-misaligned drop), give them their neighbours' transform "
+            "('interpolate'), or allow more (another model, method or limits)"
         )
     for z in refused:
         measured = np.isfinite(matrices[z]).all()

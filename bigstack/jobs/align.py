@@ -79,6 +79,8 @@ def align_stack(job: AlignJob, *, watch: Callable[[Any], None] = lambda progress
         options = AlignOptions(**{**vars(options), "save": job.output})
     _check_save(options, job.overwrite)
     stack = open_inputs(job.inputs, job.reading)
+    if not as_json:
+        _check_output(job, stack)
     with estimating(job.workers, watch):
         aligned, alignment = aligned_by(stack, options, overwrite=job.overwrite)
     written: list[AnyPath] = [path for path in (options.save,) if path is not None]
@@ -151,6 +153,17 @@ def _check_save(options: AlignOptions, overwrite: bool) -> None:
         raise InputError(f"cannot write {options.save}: its folder does not exist; create it first")
 
 
+def _check_output(job: AlignJob, stack: Any) -> None:
+    """Refuse before the work a stack that could not be written after it."""
+    from bigstack.io.writers import STACK_SUFFIXES, create_stack_sink, stack_spec_of
+
+    if not job.output.name.lower().endswith(STACK_SUFFIXES):
+        raise InputError(
+            f"{job.output}: alignments are written as .json, aligned stacks as {' or '.join(STACK_SUFFIXES)}"
+        )
+    create_stack_sink(job.output, stack_spec_of(stack), overwrite=job.overwrite)
+
+
 def read_alignment(path: Path) -> Any:
     """Read an alignment that was saved as JSON."""
     from bigstack.errors import StackError
@@ -160,7 +173,10 @@ def read_alignment(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StackError(f"the alignment {path} cannot be read: {error}") from error
-    return Alignment.from_json(text)
+    try:
+        return Alignment.from_json(text)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _write(job: AlignJob, aligned: Any, alignment: Any, watch: Callable[[Any], None]) -> None:

@@ -1,6 +1,7 @@
 """bigstack align, and alignment inside bigstack stack."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -163,6 +164,69 @@ def test_every_option_of_the_estimate_has_an_effect(bigstack, moved, tmp_path, w
     ]
     np.testing.assert_allclose(steps[1], (-9, -5), atol=0.6)
     np.testing.assert_allclose(steps[0], (-9, -5), atol=0.6)
+
+
+@pytest.fixture(scope="module")
+def bent(tmp_path_factory, moved):
+    """Three frames, each turned by a degree, larger by 2 %, sheared, leaning and shifted in x."""
+    folder = tmp_path_factory.mktemp("bent")
+    scene = cv2.imread(str(moved / "f1.png"))
+    centre = np.array([[1, 0, 199.5], [0, 1, 149.5], [0, 0, 1]])
+    turn = np.radians(1)
+    each = np.array([[1.02, -turn, 3], [turn, 1.02 * 1.01, 0], [2e-5, 0, 1]])
+    for z in range(3):
+        bend = centre @ np.linalg.matrix_power(each, z) @ np.linalg.inv(centre)
+        frame = cv2.warpPerspective(scene, bend, (400, 300), flags=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"f{z}.png"), frame)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--max-scale", "1.005"), "scale"),
+        (("--max-rotation", "0.3"), "rotation"),
+        (("--model", "affine", "--max-shear", "0.001"), "shear"),
+        (("--model", "homography", "--max-perspective", "0.0005"), "perspective"),
+    ],
+)
+def test_frames_beyond_a_limit_are_named(bigstack, bent, tmp_path, words, says):
+    out = tmp_path / "a.json"
+    code, _, err = bigstack("align", bent, "-o", out, *words)
+    assert code == 2
+    for name in ("f0.png", "f2.png"):
+        assert re.search(
+            rf"{name}: no match within the limits, with frame 1 [^:]*{says} \S+ [^:]*beyond", err
+        )
+    assert "--on-misaligned drop" in err
+    assert not out.exists()
+    assert bigstack("align", bent, "-o", out, *words[:-2])[0] == 0
+    assert bigstack("align", bent, "-o", tmp_path / "d.json", *words, "--on-misaligned", "drop")[0] == 0
+    left = Alignment.from_json((tmp_path / "d.json").read_text())
+    assert [frame.dropped for frame in left.frames] == [True, False, True]
+
+
+@pytest.mark.parametrize("mode", ["global", "chain", "direct"])
+def test_a_shift_that_is_held_still_is_kept_so(bigstack, bent, tmp_path, mode):
+    out = tmp_path / "a.json"
+    code, _, err = bigstack("align", bent, "-o", out, "--align-mode", mode, "--max-shift", "0,0.5")
+    assert code == 0, err
+    parts = Alignment.from_json(out.read_text()).decompose()
+    assert np.abs(parts["shift_y"]).max() < 1e-6
+    assert np.ptp(parts["shift_x"]) > 5
+
+
+def test_an_output_that_cannot_be_is_told_before_the_work(bigstack, moved, tmp_path, monkeypatch):
+    monkeypatch.setattr("bigstack.align.estimate_alignment", None)  # calling it would be a TypeError
+    (tmp_path / "there.ome.zarr").write_text("mine")
+    for name, says in (("a.tif", ".json"), ("there.ome.zarr", "exists"), ("no/a.ome.zarr", "does not exist")):
+        code, _, err = bigstack("align", moved, "-o", tmp_path / name)
+        assert code == 2
+        assert says in err
+    (tmp_path / "bad.json").write_text("{")
+    code, _, err = bigstack("stack", moved, "-o", tmp_path / "o.tif", "--alignment", tmp_path / "bad.json")
+    assert code == 2
+    assert "bad.json" in err
 
 
 def test_borders_values_and_interpolations_are_what_was_asked_for(bigstack, moved, tmp_path):
