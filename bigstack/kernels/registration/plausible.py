@@ -79,7 +79,7 @@ def implausible(matrix: np.ndarray, shape: tuple[int, int], limits: Limits) -> l
     for name, side in size.items():
         share = abs(parts[name]) / side
         if share > max(getattr(limits, name), 1e-6):
-            found.append(f"{name} {parts[name]:+.1f} px beyond {getattr(limits, name):.3g} of the frame")
+            found.append(f"{name} {parts[name]:+.1f} px beyond {100 * getattr(limits, name):g}% of the frame")
     larger = max(parts["scale"], 1 / max(parts["scale"], 1e-12))
     if larger > limits.scale * (1 + 1e-6):
         found.append(f"scale {parts['scale']:.3f} beyond {limits.scale:g}")
