@@ -22,7 +22,7 @@ DEFAULT_LIMIT = 2 * 10**9
 PROCESS = 120 * 10**6
 """Anonymous bytes of a process that has imported all and computed nothing (measured 110 to 117 MB)."""
 
-SPARE, SPARE_SHARE = 50 * 10**6, 0.1
+SPARE, SPARE_SHARE = 50 * 10**6, 0.08
 """Bytes, and share of a plan's peak, that are kept free under the limit: a plan tells what to expect."""
 
 LARGEST, SMALLEST = 8192, 256
