@@ -216,6 +216,15 @@ def test_a_shift_that_is_held_still_is_kept_so(bigstack, bent, tmp_path, mode):
     assert np.ptp(parts["shift_x"]) > 5
 
 
+def test_frames_blurred_all_over_are_placed_by_ecc_alone(bigstack, shared, tmp_path):
+    out = tmp_path / "a.json"
+    words = ("--start", "7", "--stop", "9", "--method", "ecc", "--no-align-refine")
+    assert bigstack("align", shared / "data" / "rail_button", "-o", out, *words)[0] == 0
+    parts = Alignment.from_json(out.read_text()).decompose()
+    assert 0.01 < np.ptp(parts["scale"]) < 0.02  # 0.0158 by patches
+    assert 3 < np.ptp(parts["shift_y"]) < 6
+
+
 def test_an_output_that_cannot_be_is_told_before_the_work(bigstack, moved, tmp_path, monkeypatch):
     monkeypatch.setattr("bigstack.align.estimate_alignment", None)  # calling it would be a TypeError
     (tmp_path / "there.ome.zarr").write_text("mine")

@@ -166,11 +166,14 @@ def ecc_pair(first: View, second: View, matrix: np.ndarray, options: PairOptions
     """ECC from a guess on the reduced frames as they are kept, and what that is worth."""
     a, b = first.small_levels(), second.small_levels()
     factor = first.factor
-    found = ecc_levels(a[:3], b[:3], options.motions, start=rescaled(matrix, factor), tolerance=0.002)
+    start = rescaled(matrix, factor)
+    found = ecc_levels(a[:3], b[:3], options.motions, start=start, tolerance=0.002)
     if found.correlation < _ENOUGH:
         return unmatched(options, matrix)
     small = found.matrix
-    if _gains_nothing(a[0], b[0], found.correlation):
+    if correlation_at(a[0], b[0], start) >= found.correlation:
+        small = start  # frames blurred all over hold only noise here
+    elif np.array_equal(matrix, np.eye(3)) and _gains_nothing(a[0], b[0], found.correlation):
         small = np.eye(3)
     information = ecc_information(a[0], b[0], small, options.motions) / factor**2
     error = corner_error(information, options.motions, first.shape)
