@@ -148,7 +148,7 @@ def estimate_alignment(
         limits=limits,
         smooth_scale=smooth_scale,
         on_misaligned=on_misaligned,
-        channels=channel_numbers(stack, channel),
+        channels=channel_numbers(stack, channel, "channel to align by"),
         memory=parse_bytes(memory),
     )
     return register(source, options, frame_names(stack))

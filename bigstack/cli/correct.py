@@ -78,7 +78,9 @@ correction_options = options.combined(
     ),
     click.option("--vignetting-frame", type=int, help="vignetting: measure this frame only."),
     click.option("--max-correction", type=click.FloatRange(0, 1), help="vignetting: share to undo [1]."),
-    click.option("--black-threshold", type=float, help="vignetting: leave darker pixels alone [0]."),
+    click.option(
+        "--black-threshold", type=click.FloatRange(0), help="vignetting: leave darker pixels alone [0]."
+    ),
     click.option(
         "--hot-pixels", type=HotPixelRule(), callback=in_turn,
         help="Replace hot pixels: found by the noise (auto) or by thresholds, or those of masks.",

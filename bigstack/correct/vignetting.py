@@ -103,6 +103,8 @@ def estimate_vignetting(
     if rings < 5:
         raise InputError(f"a falloff is fitted to at least 5 rings, got {rings!r}")
     choose(method, ["gradients", "rings"], "vignetting method")
+    if not black_threshold >= 0:
+        raise InputError(f"black_threshold is a value of pixels from 0 up, got {black_threshold!r}")
     frames = range(source.shape[0]) if frame is None else [frame_number(frame, source.shape[0])]
     limits = value_range(source)
     found = over_frames(FallingProbe(limits, rings, step_of(subsample, source)), source, frames)

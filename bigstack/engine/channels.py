@@ -12,8 +12,8 @@ Channels = str | int | Sequence[str | int] | None
 """One channel or several, by name or number; None for all."""
 
 
-def channel_numbers(stack: xr.DataArray, wanted: Channels) -> tuple[int, ...]:
-    """Numbers of the wanted channels, none for all; an unknown one is refused with the names there are.
+def channel_numbers(stack: xr.DataArray, wanted: Channels, what: str = "focus channel") -> tuple[int, ...]:
+    """Numbers of the wanted channels, none for all; an unknown `what` is refused with the names there are.
 
     Examples
     --------
@@ -33,5 +33,5 @@ def channel_numbers(stack: xr.DataArray, wanted: Channels) -> tuple[int, ...]:
         elif str(want).isdigit() and int(want) < count:
             numbers.append(int(want))
         else:
-            choose(str(want), names or [str(i) for i in range(count)], "focus channel")
+            choose(str(want), names or [str(i) for i in range(count)], what)
     return tuple(numbers)

@@ -86,7 +86,7 @@ def test_bad_alignments_are_explained(bigstack, moved, tmp_path):
         (("--method", "ecc", "--flann-trees", "3"), "--align features"),
         (("--detector", "SURF"), "SURF is patented"),
         (("--detector", "SIFTY"), "SIFT"),
-        (("--align-channel", "violet"), "violet"),
+        (("--align-channel", "violet"), "unknown channel to align by 'violet'"),
     ],
 )
 def test_limits_and_options_of_others_are_told(bigstack, moved, tmp_path, words, says):

@@ -142,6 +142,7 @@ def test_the_same_command_goes_on_and_another_does_not(bigstack, photos, tmp_pat
         (["--balance", "rgb", "--balance-reference", "centre"], "'centre' is not a number"),
         (["--hot-pixels", "nowhere"], "neither auto, thresholds, nor a mask"),
         (["--vignetting", "auto", "--max-correction", "2"], "0<=x<=1"),
+        (["--vignetting", "auto", "--black-threshold", "-4"], "x>=0"),
     ],
 )
 def test_bad_use_exits_with_2(bigstack, photos, words, message):
