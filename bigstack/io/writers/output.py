@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +14,14 @@ from bigstack.errors import InputError, OutputExistsError, RunError
 from bigstack.io.places import place_of, remove
 from bigstack.io.remote import RemotePath
 from bigstack.io.writers.area import Area
-from bigstack.io.writers.lock import OutputLock
+from bigstack.io.writers.claimed import Claimed
 from bigstack.io.writers.spec import human
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ZARR_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
-class Output:
+class Output(Claimed):
     """The final name, the unfinished one and the lock of one output.
 
     Parameters
@@ -35,15 +34,13 @@ class Output:
         Whether the output is a folder (Zarr) instead of one file.
     """
 
+    path: Path
+
     def __init__(self, path: str | os.PathLike[str], *, overwrite: bool, folder: bool) -> None:
         self.path = Path(path).absolute()
         self.partial = self.path.with_name(self.path.name + ".partial")
         self.overwrite = overwrite
         self.folder = folder
-        self._lock: OutputLock | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_lock": None}  # tasks on other machines write, but do not own
 
     def check(self) -> None:
         """Refuse, before any work, a name that the output could not take in the end."""
@@ -61,24 +58,6 @@ class Output:
         if self.path.is_dir() and not (self.folder and _is_zarr(self.path)):
             raise InputError(f"{self.path} is a folder that bigstack did not write; it is not overwritten")
 
-    def claim(self, *, wait: float = 0.0) -> None:
-        """Lock the output for this process; another's lock may be waited for, in seconds."""
-        lock = OutputLock(self.path)
-        with self.writing(0):
-            acquire(lock, wait)
-        self._lock = lock
-        try:
-            self.check()
-        except BaseException:
-            self.release()
-            raise
-
-    def release(self) -> None:
-        """Unlock the output."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
     def area(self, root: Path, tag: str) -> Area:
         """Where the arrays of a run are, whose own folder is `root`: there, until they are moved."""
         return Area(root / "image.zarr", root / "image.zarr", tag)
@@ -90,12 +69,6 @@ class Output:
     def clear(self) -> None:
         """Remove what an earlier run left unfinished."""
         remove(self.partial)
-
-    def discard(self) -> None:
-        """Remove the unfinished output and unlock; harmless when nothing was claimed."""
-        if self._lock is not None:
-            self.clear()
-            self.release()
 
     def publish(self, whole: Path) -> None:
         """Move the `whole` output to its final name, replacing an older one, and unlock."""
@@ -155,18 +128,6 @@ def output_at(path: str | os.PathLike[str] | RemotePath, *, overwrite: bool, fol
             f"{place}: only OME-Zarr is written to a store; name it .ome.zarr, or write it to a disk"
         )
     return RemoteOutput(place, overwrite=overwrite)
-
-
-def acquire(lock: OutputLock, wait: float) -> None:
-    """Take a lock; another's may be waited for, in seconds."""
-    until = time.monotonic() + wait
-    while True:
-        try:
-            return lock.acquire()
-        except RunError:
-            if time.monotonic() >= until:
-                raise
-        time.sleep(0.1)
 
 
 def _is_zarr(path: Path) -> bool:

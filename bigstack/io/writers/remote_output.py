@@ -12,14 +12,14 @@ from bigstack.errors import InputError, OutputExistsError
 from bigstack.io.places import remove
 from bigstack.io.remote import RemotePath
 from bigstack.io.writers.area import Area
-from bigstack.io.writers.lock import OutputLock
-from bigstack.io.writers.output import ZARR_FILES, acquire
+from bigstack.io.writers.claimed import Claimed
+from bigstack.io.writers.output import ZARR_FILES
 
 LEVEL = re.compile(r"\d+(-[0-9a-z]+)?")
 """Names of arrays that bigstack writes."""
 
 
-class RemoteOutput:
+class RemoteOutput(Claimed):
     """The final name, the unfinished one and the lock of one OME-Zarr in an object store.
 
     Chunks go below the final name at once. What describes them waits below ``<name>.partial`` and is put in
@@ -28,16 +28,13 @@ class RemoteOutput:
     description is replaced, by one put, and tasks of a given-up run that are still alive harm nobody.
     """
 
+    path: RemotePath
     folder = True
 
     def __init__(self, path: RemotePath, *, overwrite: bool) -> None:
         self.path = path
         self.partial = path.with_name(path.name + ".partial")
         self.overwrite = overwrite
-        self._lock: OutputLock | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_lock": None}  # tasks on other machines write, but do not own
 
     def check(self) -> None:
         """Refuse, before any work, a name that the output could not take in the end."""
@@ -56,23 +53,6 @@ class RemoteOutput:
         elif not (self.partial / "run.json").is_file() and self._foreign():
             raise InputError(f"{self.path} holds what bigstack did not write; it is not overwritten")
 
-    def claim(self, *, wait: float = 0.0) -> None:
-        """Lock the output for this process; another's lock may be waited for, in seconds."""
-        lock = OutputLock(self.path)
-        acquire(lock, wait)
-        self._lock = lock
-        try:
-            self.check()
-        except BaseException:
-            self.release()
-            raise
-
-    def release(self) -> None:
-        """Unlock the output."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
     def area(self, root: RemotePath, tag: str) -> Area:
         """Where the arrays of a run are, whose own folder is `root`: chunks where they will stay."""
         return Area(root / "image.zarr", self.path, tag)
@@ -85,12 +65,6 @@ class RemoteOutput:
         """Remove what an earlier run left unfinished."""
         remove(self.partial)
         self._remove_unused(lambda name: LEVEL.fullmatch(name) is not None)
-
-    def discard(self) -> None:
-        """Remove the unfinished output and unlock; harmless when nothing was claimed."""
-        if self._lock is not None:
-            self.clear()
-            self.release()
 
     def publish(self, whole: RemotePath) -> None:
         """Put the description of the arrays in place, remove an older output and unlock."""
